@@ -1,0 +1,56 @@
+/* Every limit of the daemon, in one place. What a client sends, and what the daemon queues for it,
+ * is bounded by a number below; a refusal names the field and the bound. */
+#ifndef DAEMON_BASE_LIMITS_H
+#define DAEMON_BASE_LIMITS_H
+
+enum {
+    /* HTTP */
+    LIMIT_HEAD_BYTES = 16 * 1024,
+    LIMIT_HEAD_FIELDS = 100,
+    LIMIT_BODY_BYTES = 1024 * 1024,
+    LIMIT_BODY_OVERHEAD_BYTES = 4 * 1024, /* chunk framing and trailers beyond 12 bytes a chunk */
+    LIMIT_CHUNK_HEAD_BYTES = 12,
+    LIMIT_HEAD_MS = 10 * 1000,
+    LIMIT_BODY_MS = 20 * 1000,
+    LIMIT_IDLE_MS = 60 * 1000,
+    LIMIT_CONNS_PER_KEY = 64,
+    LIMIT_FD_RESERVE = 64,             /* descriptors kept from connections */
+    LIMIT_SSE_PARK_BYTES = 64 * 1024,  /* queued for a reader: its sequences pause */
+    LIMIT_SSE_DROP_BYTES = 256 * 1024, /* queued for a reader: it is dropped */
+    LIMIT_SSE_STALL_MS = 30 * 1000, /* parked, or a plain reply stuck, this long: it is dropped */
+    LIMIT_WRITE_PIECE_BYTES = 64 * 1024,
+    LIMIT_SSE_PING_MS = 15 * 1000,
+    LIMIT_DRAIN_MS = 30 * 1000,
+    LIMIT_LINGER_MS = 2 * 1000,             /* an error's reader has this long to take it */
+    LIMIT_LINGER_CONNS = 32,                /* of the reserve, for 503 past the connection cap */
+    LIMIT_READ_BYTES = 64 * 1024,           /* one read; the buffer is shared by all connections */
+    LIMIT_PIPELINE_BYTES = 64 * 1024,       /* read ahead of a busy connection */
+    LIMIT_SNDBUF_BYTES = 128 * 1024,        /* kernel send buffer: slow readers show early */
+    LIMIT_REPLY_BYTES = 256 * 1024 * 1024,  /* one plain reply */
+    LIMIT_WORKER_JOBS = 512,                /* bodies being parsed or waiting for that */
+    LIMIT_BODIES_BYTES = 256 * 1024 * 1024, /* bodies being read, all connections together */
+
+    /* JSON and fields */
+    LIMIT_JSON_DEPTH = 32,
+    LIMIT_PROMPTS = 128,
+    LIMIT_CHOICES = 128,
+    LIMIT_BEST_OF = 20,
+    LIMIT_SEQUENCES = 256, /* prompts x max(n, best_of) */
+    LIMIT_STOPS = 16,
+    LIMIT_STOP_BYTES = 256,
+    LIMIT_STOP_IDS = 64,
+    LIMIT_LOGIT_BIAS = 1024,
+    LIMIT_TOP_LOGPROBS = 20,
+    LIMIT_MESSAGES = 1024,
+    LIMIT_USER_CHARS = 128,
+    LIMIT_NAME_BYTES = 64,
+    LIMIT_CHAT_TEXT_BYTES = 4 * 1024 * 1024,
+    LIMIT_DETOKENIZE_IDS = 1024 * 1024,
+
+    /* scheduling */
+    LIMIT_QUEUED_REQUESTS = 512, /* waiting; one more is 429 */
+    LIMIT_MAILBOX = 65536,
+    LIMIT_EVENT_BACKLOG = 4096, /* events the loop has not taken: the next step waits */
+};
+
+#endif

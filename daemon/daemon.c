@@ -1,0 +1,464 @@
+#include "daemon.h"
+
+#include "base/data_dir.h"
+#include "base/keys.h"
+#include "base/limits.h"
+#include "base/log.h"
+#include "base/metrics.h"
+#include "base/thread_roles.h"
+#include "bridge/loop_wake.h"
+#include "bridge/mailbox.h"
+#include "bridge/messages.h"
+#include "engine.h"
+#include "net/generate.h"
+#include "net/route.h"
+#include "net/server.h"
+#include "net/service.h"
+#include "policy/policy.h"
+#include "serve/scheduler.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <uv.h>
+
+typedef enum daemon_phase { PHASE_SERVING, PHASE_DRAINING, PHASE_STOPPED } daemon_phase;
+
+struct instructd {
+    daemon_options options; /* (i) */
+    int lock_fd;
+    uv_loop_t loop;
+    bool loop_open;
+    keys *keys;
+    metrics *metrics;
+    policy_registry *registry;
+    mailbox inbox, outbox; /* to and from the scheduler */
+    bool inbox_open, outbox_open;
+    loop_wake wake;
+    bool wake_open;
+    server *server;
+    service service;
+    sched *sched; /* NULL until the model is loaded */
+
+    uv_async_t stop, loaded; /* doorbells */
+    atomic_uint stops;       /* (a) calls of daemon_stop_async */
+    uv_signal_t sigterm, sigint;
+    uv_timer_t timer; /* the drain's end, or "all is quiet" in the next turn */
+    bool handles_open;
+    daemon_phase phase;    /* (l) */
+    uint64_t drain_end_ms; /* (l) loop time */
+    int exit_code;         /* (l) */
+    error_text *err;       /* (l) of daemon_run */
+
+    pthread_t loader;
+    bool loader_started; /* (l) */
+    pthread_mutex_t mutex;
+    bool load_done;       /* (m) */
+    bool loop_left;       /* (m) the doorbell `loaded` must not be rung any more */
+    eng_status load_rc;   /* (m) */
+    eng_error load_error; /* (m) */
+};
+
+/* ---- the model ---- */
+
+static eng_serve_type serve_type(config_weights weights)
+{
+    switch (weights) {
+    case CONFIG_WEIGHTS_F32:
+        return ENG_SERVE_F32;
+    case CONFIG_WEIGHTS_BF16:
+        return ENG_SERVE_BF16;
+    case CONFIG_WEIGHTS_Q8_0:
+        return ENG_SERVE_Q8_0;
+    case CONFIG_WEIGHTS_FILE:
+        break;
+    }
+    return ENG_SERVE_AS_FILE;
+}
+
+static void *load_model(void *arg)
+{
+    instructd *d = arg;
+    const config *c = &d->options.config;
+    eng_model_options options = {
+        .serve_type = serve_type(c->weights), .n_threads = c->threads, .kernels = c->kernels};
+    eng_error err = {{0}};
+    eng_status rc = policy_registry_load(d->registry, c->alias, c->model, &options, &err);
+    pthread_mutex_lock(&d->mutex);
+    d->load_rc = rc;
+    d->load_error = err;
+    d->load_done = true;
+    if (!d->loop_left)
+        uv_async_send(&d->loaded);
+    pthread_mutex_unlock(&d->mutex);
+    return NULL;
+}
+
+static void finish(instructd *d, int exit_code) ON_LOOP;
+
+static void tell_ready(instructd *d, policy *p, bool kv_f32)
+{
+    const config *c = &d->options.config;
+    eng_model *model = policy_model(p);
+    daemon_facts facts = {.model = c->model,
+                          .policy = policy_id(p),
+                          .alias = c->alias,
+                          .dtype = eng_model_dtype(model),
+                          .kernels = eng_model_kernels(model),
+                          .kv_type = kv_f32 ? "f32" : "f16",
+                          .threads = c->threads ? c->threads : eng_cpu_count(),
+                          .weight_bytes = eng_model_bytes(model),
+                          .kv_bytes = c->kv_bytes};
+    log_event(LOG_INFO, "ready", "policy=%s weights=%s kernels=%s threads=%u", facts.policy,
+              facts.dtype, facts.kernels, facts.threads);
+    if (d->options.on_ready)
+        d->options.on_ready(d->options.arg, &facts);
+}
+
+ON_LOOP static eng_status start_serving(instructd *d, eng_error *err)
+{
+    const config *c = &d->options.config;
+    policy *p;
+    char label[96];
+    if (policy_resolve(d->registry, NULL, &p, label) != POLICY_FOUND)
+        return eng_fail(err, ENG_INVALID, "the loaded model has no name");
+    bool f32 = strcmp(eng_model_dtype(policy_model(p)), "f32") == 0;
+    bool kv_f32 = c->kv_type == CONFIG_KV_F32 || (c->kv_type == CONFIG_KV_AUTO && f32);
+    uint32_t rows = c->prefill_budget + c->max_running;
+    sched_options options = {.runtime = {.n_threads = c->threads,
+                                         .max_rows = rows,
+                                         .max_seqs = rows,
+                                         .kv_bytes = c->kv_bytes,
+                                         .kv_f32 = kv_f32},
+                             .max_running = c->max_running,
+                             .prefill_budget = c->prefill_budget,
+                             .max_queued = c->max_queued};
+    eng_status rc = sched_start(&d->sched, p, &options, &d->inbox, &d->outbox, d->metrics, err);
+    if (rc == ENG_OK) {
+        d->service.ready = true;
+        tell_ready(d, p, kv_f32);
+    }
+    policy_unref(p);
+    return rc;
+}
+
+static void on_loaded(uv_async_t *async)
+{
+    assert_on_loop();
+    instructd *d = async->data;
+    eng_error err = {{0}};
+    pthread_mutex_lock(&d->mutex);
+    bool done = d->load_done;
+    eng_status rc = d->load_rc;
+    err = d->load_error;
+    pthread_mutex_unlock(&d->mutex);
+    if (!done || d->phase != PHASE_SERVING || d->sched)
+        return;
+    if (rc == ENG_OK)
+        rc = start_serving(d, &err);
+    if (rc != ENG_OK) {
+        error_text_set(d->err, "%s: %s", d->options.config.model,
+                       err.text[0] ? err.text : eng_status_text(rc));
+        finish(d, 1);
+    }
+}
+
+/* ---- stopping ---- */
+
+static void free_commands(mailbox *box)
+{
+    for (mail *m = mailbox_take(box); m;) {
+        mail *next = m->next;
+        cmd_free((cmd *)(void *)m);
+        m = next;
+    }
+}
+
+static void free_events(mailbox *box)
+{
+    for (mail *m = mailbox_take(box); m;) {
+        mail *next = m->next;
+        event_free((event *)(void *)m);
+        m = next;
+    }
+}
+
+ON_LOOP static void close_handles(instructd *d)
+{
+    if (!d->handles_open)
+        return;
+    d->handles_open = false;
+    pthread_mutex_lock(&d->mutex);
+    d->loop_left = true;
+    pthread_mutex_unlock(&d->mutex);
+    uv_close((uv_handle_t *)&d->stop, NULL);
+    uv_close((uv_handle_t *)&d->loaded, NULL);
+    uv_close((uv_handle_t *)&d->timer, NULL);
+    uv_close((uv_handle_t *)&d->sigterm, NULL);
+    uv_close((uv_handle_t *)&d->sigint, NULL);
+}
+
+/* Closes everything; the loop then runs out of handles and daemon_run returns. */
+static void finish(instructd *d, int exit_code)
+{
+    if (d->phase == PHASE_STOPPED)
+        return;
+    d->phase = PHASE_STOPPED;
+    d->exit_code = exit_code;
+    server_close(d->server);
+    if (d->sched)
+        sched_stop(d->sched);
+    d->sched = NULL;
+    if (d->wake_open)
+        loop_wake_close(&d->wake);
+    d->wake_open = false;
+    close_handles(d);
+}
+
+ON_LOOP static void begin_drain(instructd *d)
+{
+    log_event(LOG_INFO, "draining", "requests=%u", d->server->n_busy);
+    d->phase = PHASE_DRAINING;
+    d->service.draining = true;
+    server_drain(d->server);
+    cmd *c = cmd_create(CMD_DRAIN, 0);
+    if (c && !mailbox_post(&d->inbox, &c->mail))
+        cmd_free(c); /* the service refuses on its own; this is for what is on its way */
+    if (d->server->n_busy == 0)
+        finish(d, 0);
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+    assert_on_loop();
+    instructd *d = timer->data;
+    uint64_t now = uv_now(&d->loop);
+    if (d->server->n_busy == 0) {
+        finish(d, 0);
+        return;
+    }
+    if (now < d->drain_end_ms) {
+        uv_timer_start(&d->timer, on_timer, d->drain_end_ms - now, 0);
+        return;
+    }
+    if (generate_count(d->service.generate))
+        log_event(LOG_WARN, "drain_cut", "streams=%zu", generate_count(d->service.generate));
+    generate_abort_all(d->service.generate);
+    finish(d, 0);
+}
+
+/* The last request under way has ended; the server may be in the middle of saying so. */
+static void on_quiet(void *arg)
+{
+    instructd *d = (instructd *)((char *)arg - offsetof(instructd, service));
+    if (d->phase == PHASE_DRAINING)
+        uv_timer_start(&d->timer, on_timer, 0, 0);
+}
+
+static void on_stop(uv_async_t *async)
+{
+    assert_on_loop();
+    instructd *d = async->data;
+    if (atomic_load(&d->stops) > 1) {
+        finish(d, 1);
+        return;
+    }
+    if (d->phase != PHASE_SERVING)
+        return;
+    d->drain_end_ms = uv_now(&d->loop) + LIMIT_DRAIN_MS;
+    uv_timer_start(&d->timer, on_timer, LIMIT_DRAIN_MS, 0);
+    begin_drain(d);
+}
+
+void daemon_stop_async(instructd *d)
+{
+    atomic_fetch_add(&d->stops, 1);
+    pthread_mutex_lock(&d->mutex);
+    if (!d->loop_left)
+        uv_async_send(&d->stop);
+    pthread_mutex_unlock(&d->mutex);
+}
+
+static void on_signal(uv_signal_t *handle, int number)
+{
+    assert_on_loop();
+    log_event(LOG_INFO, "signal", "number=%d", number);
+    daemon_stop_async(handle->data);
+}
+
+/* ---- making and running ---- */
+
+static void on_wake(void *arg)
+{
+    assert_on_loop();
+    instructd *d = arg;
+    generate_on_events(d->service.generate, mailbox_take(&d->outbox));
+}
+
+ON_LOOP static bool open_handles(instructd *d)
+{
+    if (uv_async_init(&d->loop, &d->stop, on_stop) < 0 ||
+        uv_async_init(&d->loop, &d->loaded, on_loaded) < 0)
+        return false;
+    uv_timer_init(&d->loop, &d->timer);
+    uv_signal_init(&d->loop, &d->sigterm);
+    uv_signal_init(&d->loop, &d->sigint);
+    d->stop.data = d->loaded.data = d->timer.data = d->sigterm.data = d->sigint.data = d;
+    d->handles_open = true;
+    if (d->options.signals && (uv_signal_start(&d->sigterm, on_signal, SIGTERM) < 0 ||
+                               uv_signal_start(&d->sigint, on_signal, SIGINT) < 0))
+        return false;
+    return true;
+}
+
+static void fill_service(instructd *d)
+{
+    const config *c = &d->options.config;
+    d->service = (service){.loop = &d->loop,
+                           .registry = d->registry,
+                           .keys = d->keys,
+                           .metrics = d->metrics,
+                           .inbox = &d->inbox,
+                           .build = INSTRUCTD_VERSION,
+                           .anonymous = c->anonymous && config_host_is_loopback(c->host),
+                           .hosts = c->hosts,
+                           .n_hosts = c->n_hosts,
+                           .cors_origins = c->cors_origins,
+                           .n_cors_origins = c->n_cors_origins};
+    d->service.generate = generate_create(&d->service);
+}
+
+/* Everything that needs memory or the system's leave, before the first socket. */
+ON_LOOP static bool open_rooms(instructd *d, error_text *err)
+{
+    d->lock_fd = data_dir_lock(d->options.config.data_dir, err);
+    if (d->lock_fd < 0)
+        return false;
+    d->keys = keys_open(d->options.config.data_dir, d->options.config.key_file, err);
+    if (!d->keys)
+        return false;
+    d->loop_open = uv_loop_init(&d->loop) == 0;
+    d->metrics = metrics_create();
+    d->registry = policy_registry_create();
+    d->inbox_open = mailbox_init(&d->inbox, LIMIT_MAILBOX, NULL, NULL);
+    d->outbox_open = mailbox_init(&d->outbox, LIMIT_MAILBOX, loop_wake_ring, &d->wake);
+    fill_service(d);
+    bool ok = d->loop_open && d->metrics && d->registry && d->inbox_open && d->outbox_open &&
+              d->service.generate && open_handles(d);
+    if (ok)
+        d->wake_open = ok = loop_wake_init(&d->wake, &d->loop, on_wake, d) == 0;
+    return ok || error_text_set(err, "the system refuses memory or descriptors");
+}
+
+ON_LOOP static bool open_server(instructd *d, error_text *err)
+{
+    const config *c = &d->options.config;
+    server_limits limits = server_default_limits();
+    limits.idle_ms = c->idle_ms;
+    server_hooks hooks = {.on_head = route_on_head,
+                          .on_request = route_on_request,
+                          .on_done = route_on_done,
+                          .on_quiet = on_quiet,
+                          .arg = &d->service};
+    d->server = server_create(&d->loop, &limits, &hooks);
+    if (!d->server)
+        return error_text_set(err, "out of memory");
+    return server_listen_tcp(d->server, c->host, c->port, err) &&
+           (!c->unix_path || server_listen_unix(d->server, c->unix_path, err));
+}
+
+instructd *daemon_create(const daemon_options *options, error_text *err)
+{
+    if (!config_check(&options->config, err))
+        return NULL;
+    instructd *d = calloc(1, sizeof *d);
+    if (!d) {
+        error_text_set(err, "out of memory");
+        return NULL;
+    }
+    signal(SIGPIPE, SIG_IGN); /* a client that left is an error of its write, not our end */
+    d->options = *options;
+    d->lock_fd = -1;
+    pthread_mutex_init(&d->mutex, NULL);
+    role_enter_loop();
+    bool ok = open_rooms(d, err) && open_server(d, err);
+    role_leave_loop();
+    if (!ok) {
+        daemon_free(d);
+        return NULL;
+    }
+    log_event(LOG_INFO, "listening", "host=%s port=%u", options->config.host, daemon_port(d));
+    return d;
+}
+
+int daemon_run(instructd *d, error_text *err)
+{
+    role_enter_loop();
+    d->err = err;
+    d->loader_started = pthread_create(&d->loader, NULL, load_model, d) == 0;
+    if (!d->loader_started) {
+        error_text_set(err, "the system refuses a thread");
+        finish(d, 1);
+    }
+    uv_run(&d->loop, UV_RUN_DEFAULT);
+    role_leave_loop();
+    log_event(LOG_INFO, "stopped", "code=%d", d->exit_code);
+    return d->exit_code;
+}
+
+uint16_t daemon_port(const instructd *d)
+{
+    return d->server->port;
+}
+
+bool daemon_is_loading(instructd *d)
+{
+    pthread_mutex_lock(&d->mutex);
+    bool loading = d->loader_started && !d->load_done;
+    pthread_mutex_unlock(&d->mutex);
+    return loading;
+}
+
+ON_LOOP static void close_loop(instructd *d)
+{
+    if (d->server)
+        finish(d, 1);
+    if (d->wake_open)
+        loop_wake_close(&d->wake);
+    close_handles(d);
+    uv_run(&d->loop, UV_RUN_DEFAULT);
+    uv_loop_close(&d->loop);
+}
+
+void daemon_free(instructd *d)
+{
+    if (!d)
+        return;
+    role_enter_loop();
+    if (d->loop_open)
+        close_loop(d);
+    if (d->loader_started)
+        pthread_join(d->loader, NULL);
+    server_free(d->server);
+    generate_free(d->service.generate);
+    role_leave_loop();
+    if (d->inbox_open) {
+        free_commands(&d->inbox);
+        mailbox_destroy(&d->inbox);
+    }
+    if (d->outbox_open) {
+        free_events(&d->outbox);
+        mailbox_destroy(&d->outbox);
+    }
+    if (d->registry)
+        policy_registry_free(d->registry);
+    metrics_free(d->metrics);
+    keys_free(d->keys);
+    if (d->lock_fd >= 0)
+        close(d->lock_fd);
+    pthread_mutex_destroy(&d->mutex);
+    free(d);
+}

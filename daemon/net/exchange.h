@@ -1,0 +1,45 @@
+/* One request and its reply on a connection. The connection makes it when a head has arrived (or
+ * could not be read), and frees it when the reply has been handed over or the client has left.
+ *
+ * A handler answers at once, or keeps the pointer and answers later; in that case it sets on_gone,
+ * which is its last chance to forget the pointer. Everything here is of the loop thread. */
+#ifndef DAEMON_NET_EXCHANGE_H
+#define DAEMON_NET_EXCHANGE_H
+
+#include "base/keys.h"
+#include "net/http_parser.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+typedef struct conn conn;
+typedef struct exchange exchange;
+struct route;
+struct sse;
+
+struct exchange {
+    conn *conn;
+    /* NULL when the head could not be read. The body is there only while on_request runs; a handler
+     * that needs it longer moves it out with buf_take. */
+    http_request *request;
+    char id[65];        /* x-request-id: the client's if valid, else req_<random> */
+    int64_t arrived_ns; /* CLOCK_MONOTONIC */
+    bool http_1_1;      /* may the reply be chunked? */
+    bool head_only;     /* HEAD: headers without the body */
+    bool keep_alive;    /* as things stand; the reply's head says so */
+    int status;         /* of the reply; 0 until its head is sent */
+    buf headers;        /* further header lines of the reply, each "name: value\r\n" */
+
+    const struct route *route; /* NULL until routed */
+    const char *query;         /* after '?', "" if none */
+    char name[129];            /* the {name} of the path, decoded; "" if none */
+    key_info key;
+
+    struct sse *sse; /* a stream that this reply is */
+    void *work;      /* the handler's own */
+    /* Called once when the client leaves before the reply is complete; the exchange is freed right
+     * after. */
+    void (*on_gone)(exchange *x);
+};
+
+#endif

@@ -1,0 +1,249 @@
+#include "net/route.h"
+
+#include "base/log.h"
+#include "net/conn.h"
+#include "net/generate.h"
+#include "net/plain.h"
+#include "net/response.h"
+#include "net/target.h"
+
+#include <string.h>
+#include <strings.h>
+
+enum { GET = HTTP_METHOD_GET | HTTP_METHOD_HEAD, POST = HTTP_METHOD_POST };
+
+/* clang-format off */
+static const route routes[] = {
+    {"/health",              GET,  ROUTE_PUBLIC, ROUTE_BODY_NONE, true,  plain_health,         "health"},
+    {"/ready",               GET,  ROUTE_PUBLIC, ROUTE_BODY_NONE, true,  plain_ready,          "ready"},
+    {"/metrics",             GET,  KEY_ANY,      ROUTE_BODY_NONE, true,  plain_metrics,        "metrics"},
+    {"/v1/models",           GET,  KEY_INFER,    ROUTE_BODY_NONE, false, plain_models,         "models"},
+    {"/v1/models/{name}",    GET,  KEY_INFER,    ROUTE_BODY_NONE, false, plain_model,          "model"},
+    {"/v1/completions",      POST, KEY_INFER,    ROUTE_BODY_JSON, false, generate_completions, "completions"},
+    {"/v1/chat/completions", POST, KEY_INFER,    ROUTE_BODY_JSON, false, generate_chat,        "chat_completions"},
+    {"/tokenize",            POST, KEY_INFER,    ROUTE_BODY_JSON, false, plain_tokenize,       "tokenize"},
+    {"/detokenize",          POST, KEY_INFER,    ROUTE_BODY_JSON, false, plain_detokenize,     "detokenize"},
+    {"/tokenizer_info",      GET,  KEY_INFER,    ROUTE_BODY_NONE, false, plain_tokenizer_info, "tokenizer_info"},
+};
+/* clang-format on */
+enum { N_ROUTES = sizeof routes / sizeof routes[0] };
+
+/* ---- matching ---- */
+
+static bool path_matches(const route *r, const target *t, exchange *x)
+{
+    const char *brace = strchr(r->path, '{');
+    if (!brace)
+        return strlen(r->path) == t->path_len && memcmp(r->path, t->path, t->path_len) == 0;
+    size_t fixed = (size_t)(brace - r->path), rest = t->path_len - fixed;
+    if (t->path_len <= fixed || memcmp(r->path, t->path, fixed) != 0 ||
+        memchr(t->path + fixed, '/', rest))
+        return false;
+    return target_decode(t->path + fixed, rest, x->name, sizeof x->name);
+}
+
+static const route *find_route(const target *t, exchange *x)
+{
+    for (int i = 0; i < N_ROUTES; i++)
+        if (path_matches(&routes[i], t, x))
+            return &routes[i];
+    return NULL;
+}
+
+static void add_allow(exchange *x, unsigned methods)
+{
+    static const struct {
+        unsigned bit;
+        const char *name;
+    } names[] = {{HTTP_METHOD_GET, "GET"},        {HTTP_METHOD_HEAD, "HEAD"},
+                 {HTTP_METHOD_POST, "POST"},      {HTTP_METHOD_PUT, "PUT"},
+                 {HTTP_METHOD_PATCH, "PATCH"},    {HTTP_METHOD_DELETE, "DELETE"},
+                 {HTTP_METHOD_OPTIONS, "OPTIONS"}};
+    const char *between = "allow: ";
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        if ((methods | HTTP_METHOD_OPTIONS) & names[i].bit) {
+            buf_printf(&x->headers, "%s%s", between, names[i].name);
+            between = ", ";
+        }
+    buf_puts(&x->headers, "\r\n");
+}
+
+/* ---- Host and Origin ---- */
+
+static bool host_allowed(const service *s, const char *host, size_t len)
+{
+    static const char *const local[] = {"localhost", "127.0.0.1", "[::1]"};
+    size_t n = target_host_len(host, len);
+    for (size_t i = 0; n && i < sizeof local / sizeof local[0]; i++)
+        if (strlen(local[i]) == n && strncasecmp(local[i], host, n) == 0)
+            return true;
+    for (size_t i = 0; n && i < s->n_hosts; i++)
+        if ((strlen(s->hosts[i]) == n && strncasecmp(s->hosts[i], host, n) == 0) ||
+            (strlen(s->hosts[i]) == len && strncasecmp(s->hosts[i], host, len) == 0))
+            return true;
+    return false;
+}
+
+static bool origin_is_own(const http_request *r)
+{
+    const char *rest = NULL;
+    if (strncmp(r->origin, "http://", 7) == 0)
+        rest = r->origin + 7;
+    else if (strncmp(r->origin, "https://", 8) == 0) /* a TLS proxy in front */
+        rest = r->origin + 8;
+    return rest && strcasecmp(rest, r->host) == 0;
+}
+
+static bool origin_listed(const service *s, const route *r, const char *origin)
+{
+    if (r->scope != KEY_INFER)
+        return false;
+    for (size_t i = 0; i < s->n_cors_origins; i++)
+        if (strcmp(s->cors_origins[i], origin) == 0)
+            return true;
+    return false;
+}
+
+/* Adds the allow headers of a listed origin. False: a foreign origin that may not do this. */
+static bool check_origin(const service *s, exchange *x)
+{
+    const http_request *r = x->request;
+    if (!r->origin[0])
+        return true;
+    if (origin_listed(s, x->route, r->origin)) {
+        response_header(x, "access-control-allow-origin", r->origin);
+        response_header(x, "access-control-expose-headers",
+                        "x-request-id, x-instructd-policy, retry-after, retry-after-ms");
+        response_header(x, "vary", "Origin");
+        return true;
+    }
+    return (r->method & GET) || r->method == HTTP_METHOD_OPTIONS || origin_is_own(r);
+}
+
+ON_LOOP static void answer_options(const service *s, exchange *x)
+{
+    if (x->route && x->request->origin[0] && origin_listed(s, x->route, x->request->origin)) {
+        response_header(x, "access-control-allow-methods", "GET, HEAD, POST");
+        response_header(x, "access-control-allow-headers",
+                        "authorization, content-type, x-api-key, x-request-id");
+        response_header(x, "access-control-max-age", "600");
+    }
+    response_no_content(x);
+}
+
+/* ---- keys ---- */
+
+static key_match find_key(const service *s, exchange *x)
+{
+    const http_request *r = x->request;
+    if (strncasecmp(r->authorization, "Bearer ", 7) == 0) {
+        const char *value = r->authorization + 7;
+        value += strspn(value, " ");
+        key_match match = keys_find(s->keys, value, strlen(value), &x->key);
+        if (match != KEY_NONE)
+            return match;
+    }
+    return keys_find(s->keys, r->api_key, strlen(r->api_key), &x->key);
+}
+
+/* False: answered with 401 or 403. */
+ON_LOOP static bool check_key(const service *s, exchange *x)
+{
+    if (x->route->scope == ROUTE_PUBLIC)
+        return true;
+    key_match match = find_key(s, x);
+    if (match == KEY_UNKNOWN) {
+        response_fail(x, 401, "authentication_error", "invalid_api_key", "this key is not known");
+        return false;
+    }
+    if (match == KEY_NONE && s->anonymous)
+        x->key.scope = KEY_INFER;
+    if (key_scope_allows(x->key.scope, (unsigned)x->route->scope))
+        return true;
+    if (match == KEY_NONE)
+        response_fail(x, 401, "authentication_error", "missing_api_key",
+                      "this needs a key: Authorization: Bearer sk-inst-...");
+    else
+        response_fail(x, 403, "permission_error", "insufficient_scope",
+                      "the key does not have the scope that this needs");
+    return false;
+}
+
+/* ---- the hooks ---- */
+
+static bool is_json(const char *type)
+{
+    size_t n = strcspn(type, "; \t");
+    return n == strlen("application/json") && strncasecmp(type, "application/json", n) == 0;
+}
+
+/* The checks that belong to the route. False: answered. */
+ON_LOOP static bool check_request(service *s, exchange *x)
+{
+    const http_request *r = x->request;
+    if (!(x->route->methods & r->method)) {
+        add_allow(x, x->route->methods);
+        response_fail(x, 405, "invalid_request_error", NULL, "this path does not take this method");
+    } else if (!check_origin(s, x)) {
+        response_fail(x, 403, "permission_error", "origin_not_allowed",
+                      "pages of this origin may not call this");
+    } else if (!check_key(s, x)) {
+        return false;
+    } else if (!conn_use_key(x->conn, x->key.index)) {
+        x->keep_alive = false;
+        response_fail(x, 429, "rate_limit_error", "rate_limit_exceeded",
+                      "this key holds as many connections as it may");
+    } else if (s->draining && !x->route->while_draining) {
+        response_fail(x, 503, "unavailable_error", "draining", "the server is going down");
+    } else if (x->route->body == ROUTE_BODY_JSON && r->has_body && !is_json(r->content_type)) {
+        response_fail(x, 415, "invalid_request_error", NULL, "the body must be application/json");
+    } else {
+        return true;
+    }
+    return false;
+}
+
+bool route_on_head(void *arg, exchange *x)
+{
+    service *s = arg;
+    const http_request *r = x->request;
+    target t = target_split(r->target);
+    if (!host_allowed(s, r->host, strlen(r->host)) ||
+        (t.authority && !host_allowed(s, t.authority, t.authority_len))) {
+        response_fail(x, 403, "permission_error", "host_not_allowed",
+                      "this Host is not served here (--allow-host adds one)");
+        return false;
+    }
+    x->route = find_route(&t, x);
+    x->query = t.query;
+    bool any = t.path_len == 1 && t.path[0] == '*';
+    if (!x->route && !any) {
+        response_fail(x, 404, "not_found_error", "not_found", "there is nothing at this path");
+        return false;
+    }
+    if (r->method == HTTP_METHOD_OPTIONS) {
+        if (x->route)
+            check_origin(s, x);
+        answer_options(s, x);
+        return false;
+    }
+    return check_request(s, x);
+}
+
+void route_on_request(void *arg, exchange *x)
+{
+    x->route->handle(arg, x);
+}
+
+void route_on_done(void *arg, exchange *x)
+{
+    service *s = arg;
+    unsigned index = x->route ? (unsigned)(x->route - routes) : N_ROUTES;
+    const char *name = x->route ? x->route->metric : "other";
+    if (x->status)
+        metrics_http(s->metrics, index, name, x->status);
+    log_event(x->status >= 500 ? LOG_WARN : LOG_DEBUG, "request",
+              "id=%s route=%s status=%d key=%s ms=%.1f", x->id, name, x->status,
+              x->key.name[0] ? x->key.name : "-",
+              (double)((int64_t)uv_hrtime() - x->arrived_ns) / 1e6);
+}

@@ -1,0 +1,37 @@
+/* What the handlers of the routes share: the rooms behind the network. One per daemon, made by
+ * daemon.c, outliving the server. Loop thread. */
+#ifndef DAEMON_NET_SERVICE_H
+#define DAEMON_NET_SERVICE_H
+
+#include "base/keys.h"
+#include "base/metrics.h"
+#include "bridge/mailbox.h"
+#include "policy/policy.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <uv.h>
+
+struct generate;
+
+typedef struct service {
+    uv_loop_t *loop;
+    policy_registry *registry;
+    keys *keys;
+    metrics *metrics;
+    mailbox *inbox;            /* of the scheduler */
+    struct generate *generate; /* requests being generated */
+    const char *build;         /* for system_fingerprint */
+    bool anonymous;            /* keyless requests may infer */
+    const char *const *hosts;  /* Host values taken beside the loopback ones */
+    size_t n_hosts;
+    const char *const *cors_origins; /* foreign origins that may call infer routes */
+    size_t n_cors_origins;
+
+    bool ready;    /* a model is loaded and the scheduler runs */
+    bool draining; /* the daemon is going down */
+    uint32_t jobs; /* worker jobs under way */
+} service;
+
+#endif

@@ -1,0 +1,126 @@
+#include "net/sse.h"
+
+#include "base/limits.h"
+#include "base/log.h"
+#include "net/conn.h"
+#include "net/response.h"
+
+enum { CHUNK_FRAMING_BYTES = 32 };
+
+ON_LOOP static uint64_t now_ms(const sse *s)
+{
+    return uv_now(conn_server(s->x->conn)->loop);
+}
+
+void sse_begin(sse *s, exchange *x, void (*on_park)(void *arg, bool parked), void *arg)
+{
+    *s = (sse){.x = x, .chunked = x->http_1_1, .on_park = on_park, .arg = arg};
+    buf head;
+    buf_init(&head, LIMIT_HEAD_BYTES);
+    if (!s->chunked)
+        x->keep_alive = false;
+    x->sse = s;
+    s->sent_ms = now_ms(s);
+    response_write_head(x, 200, "text/event-stream",
+                        s->chunked ? "cache-control: no-cache\r\ntransfer-encoding: chunked\r\n"
+                                   : "cache-control: no-cache\r\n",
+                        &head);
+    conn_send(x->conn, &head);
+    conn_set_timer(x->conn, conn_server(x->conn)->limits.ping_ms);
+}
+
+ON_LOOP static void drop(sse *s, size_t queued)
+{
+    log_event(LOG_INFO, "slow_reader_dropped", "id=%s queued=%zu", s->x->id, queued);
+    s->dropped = true;
+    conn_fail(s->x->conn);
+}
+
+/* Judges the reader by what is queued for it. */
+ON_LOOP static void check_queue(sse *s)
+{
+    const server_limits *limits = &conn_server(s->x->conn)->limits;
+    size_t queued = conn_queued(s->x->conn);
+    if (queued >= limits->drop_bytes) {
+        drop(s, queued);
+        return;
+    }
+    if (!s->parked && queued >= limits->park_bytes) {
+        s->parked = true;
+        s->parked_ms = now_ms(s);
+        conn_set_timer(s->x->conn, limits->stall_ms);
+        s->on_park(s->arg, true);
+    } else if (s->parked && queued <= limits->park_bytes / 2) {
+        s->parked = false;
+        conn_set_timer(s->x->conn, limits->ping_ms);
+        s->on_park(s->arg, false);
+    }
+}
+
+ON_LOOP static void send_bytes(sse *s, const char *bytes, size_t len)
+{
+    buf out;
+    buf_init(&out, len + CHUNK_FRAMING_BYTES);
+    if (s->chunked)
+        buf_printf(&out, "%zx\r\n", len);
+    buf_append(&out, bytes, len);
+    if (s->chunked)
+        buf_puts(&out, "\r\n");
+    s->sent_ms = now_ms(s);
+    conn_send(s->x->conn, &out);
+    check_queue(s);
+}
+
+void sse_send(sse *s, const buf *events)
+{
+    if (!s->x || s->dropped)
+        return;
+    if (events->failed)
+        conn_fail(s->x->conn);
+    else if (events->len)
+        send_bytes(s, events->data, events->len);
+}
+
+void sse_end(sse *s, bool failed)
+{
+    exchange *x = s->x;
+    if (!x)
+        return;
+    s->x = NULL;
+    x->sse = NULL;
+    if (failed)
+        x->keep_alive = false;
+    if (s->chunked) {
+        buf last;
+        buf_init(&last, CHUNK_FRAMING_BYTES);
+        buf_puts(&last, "0\r\n\r\n");
+        conn_send(x->conn, &last);
+    }
+    conn_end_reply(x->conn);
+}
+
+void sse_on_drained(sse *s)
+{
+    check_queue(s);
+}
+
+void sse_on_timer(sse *s)
+{
+    const server_limits *limits = &conn_server(s->x->conn)->limits;
+    uint64_t now = now_ms(s), quiet = now - s->sent_ms;
+    if (s->parked) {
+        uint64_t stuck = now - s->parked_ms;
+        if (stuck < limits->stall_ms) {
+            conn_set_timer(s->x->conn, limits->stall_ms - stuck);
+            return;
+        }
+        drop(s, conn_queued(s->x->conn));
+        return;
+    }
+    if (quiet >= limits->ping_ms) {
+        static const char ping[] = ": ping\n\n";
+        send_bytes(s, ping, sizeof ping - 1);
+        quiet = 0;
+    }
+    conn_set_timer(s->x->conn, limits->ping_ms - quiet);
+}

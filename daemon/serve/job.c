@@ -1,0 +1,227 @@
+#include "serve/job.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- life ---- */
+
+static bool init_sequence(sequence *s, job *j, uint32_t prompt, uint32_t number)
+{
+    const gen_request *r = j->request;
+    const gen_prompt *p = &r->prompts[prompt];
+    *s = (sequence){.job = j, .prompt = prompt, .number = number, .sampling = r->sampling};
+    s->sampling.choice = prompt * j->width + number;
+    s->cap_tokens = p->n_tokens + 64;
+    s->tokens = malloc(s->cap_tokens * sizeof *s->tokens);
+    if (!s->tokens)
+        return false;
+    memcpy(s->tokens, p->tokens, p->n_tokens * sizeof *s->tokens);
+    s->n_tokens = p->n_tokens;
+    emit_init(&s->emit, r);
+    return true;
+}
+
+static bool init_echo(job *j)
+{
+    const gen_request *r = j->request;
+    if (!r->echo || r->n_logprobs < 0)
+        return true;
+    j->prompts = calloc(r->n_prompts, sizeof *j->prompts);
+    for (uint32_t p = 0; j->prompts && p < r->n_prompts; p++) {
+        j->prompts[p].rows = calloc(r->prompts[p].n_tokens, sizeof *j->prompts[p].rows);
+        if (!j->prompts[p].rows)
+            return false;
+    }
+    return j->prompts != NULL;
+}
+
+job *job_create(gen_request *request)
+{
+    job *j = calloc(1, sizeof *j);
+    if (!j)
+        return NULL;
+    j->request = request;
+    j->width = request->best_of > request->n ? request->best_of : request->n;
+    j->sequences = calloc((size_t)request->n_prompts * j->width, sizeof *j->sequences);
+    j->prefilled = calloc(request->n_prompts, sizeof *j->prefilled);
+    bool ok = j->sequences && j->prefilled && init_echo(j);
+    for (uint32_t p = 0; ok && p < request->n_prompts; p++) {
+        j->usage.prompt_tokens += request->prompts[p].n_tokens;
+        for (uint32_t n = 0; ok && n < j->width; n++)
+            ok = init_sequence(&j->sequences[j->n_sequences++], j, p, n);
+    }
+    if (!ok) {
+        j->request = NULL; /* stays with the caller */
+        job_free(j);
+        return NULL;
+    }
+    return j;
+}
+
+void job_free(job *j)
+{
+    if (!j)
+        return;
+    for (uint32_t i = 0; i < j->n_sequences; i++) {
+        free(j->sequences[i].tokens);
+        emit_free(&j->sequences[i].emit);
+    }
+    if (j->prompts)
+        for (uint32_t p = 0; p < j->request->n_prompts; p++)
+            free(j->prompts[p].rows);
+    free(j->prompts);
+    free(j->sequences);
+    free(j->prefilled);
+    gen_request_unref(j->request);
+    free(j);
+}
+
+/* ---- a sequence's progress ---- */
+
+uint32_t sequence_pending(const sequence *s)
+{
+    return s->n_tokens - (s->seq ? eng_seq_len(s->seq) : 0);
+}
+
+/* A BOS that the tokenizer put in front of a text prompt is not part of what was sent. */
+static bool added_bos(const sequence *s, uint32_t i)
+{
+    const gen_prompt *p = sequence_prompt(s);
+    size_t len;
+    const char *bytes = eng_token_bytes(s->emit.tokenizer, s->tokens[i], &len);
+    if (i != 0 || !p->text || s->tokens[0] != eng_token_roles_of(s->emit.tokenizer)->bos)
+        return false;
+    return !(bytes && p->text_len >= len && memcmp(p->text, bytes, len) == 0);
+}
+
+void sequence_echo(sequence *s)
+{
+    const uint32_t n = sequence_prompt(s)->n_tokens;
+    const prompt_logprobs *lp = s->job->prompts ? &s->job->prompts[s->prompt] : NULL;
+    for (uint32_t i = 0; i < n; i++) {
+        bool stopped;
+        emit_token t = {.id = s->tokens[i],
+                        .first = i == 0,
+                        .silent = added_bos(s, i),
+                        .logprobs = lp ? &lp->rows[i] : NULL};
+        emit_push(&s->emit, &t, false, &stopped);
+    }
+}
+
+bool sequence_may_end(const sequence *s)
+{
+    return s->n_sampled >= s->job->request->min_tokens;
+}
+
+static bool is_stop_id(const gen_request *r, int32_t id)
+{
+    for (uint32_t i = 0; i < r->n_stop_ids; i++)
+        if (r->stop_ids[i] == id)
+            return true;
+    return false;
+}
+
+static bool append_token(sequence *s, int32_t id)
+{
+    if (s->n_tokens == s->cap_tokens) {
+        int32_t *tokens = realloc(s->tokens, 2 * (size_t)s->cap_tokens * sizeof *tokens);
+        if (!tokens)
+            return false;
+        s->tokens = tokens;
+        s->cap_tokens *= 2;
+    }
+    s->tokens[s->n_tokens++] = id;
+    return true;
+}
+
+static void fail(job *j, gen_failure failure)
+{
+    if (!j->failed) {
+        j->failed = true;
+        j->failure = failure;
+    }
+}
+
+static void finish(sequence *s, gen_finish how)
+{
+    s->finish = how;
+    s->job->n_finished++;
+    emit_finish(&s->emit);
+}
+
+void sequence_accept(sequence *s)
+{
+    job *j = s->job;
+    const gen_request *r = j->request;
+    if (!s->out.finite || s->out.token < 0) {
+        fail(j, GEN_FAIL_NOT_FINITE);
+        return;
+    }
+    const int32_t id = s->out.token;
+    const bool may_end = sequence_may_end(s);
+    const bool end =
+        is_stop_id(r, id) || (!r->ignore_eos && eng_token_is_end(s->emit.tokenizer, id));
+    bool stopped = false;
+    if (!append_token(s, id)) {
+        fail(j, GEN_FAIL_OUT_OF_MEMORY);
+        return;
+    }
+    s->n_sampled++;
+    s->sum_logprob += (double)s->out.logprob;
+    j->usage.completion_tokens++;
+    const emit_token t = {
+        .id = id, .sampled = true, .silent = end, .logprobs = r->n_logprobs >= 0 ? &s->out : NULL};
+    emit_push(&s->emit, &t, may_end, &stopped);
+    if (end || stopped)
+        finish(s, GEN_FINISH_STOP);
+    else if (s->n_sampled == r->max_tokens)
+        finish(s, GEN_FINISH_LENGTH);
+    if (s->emit.failed)
+        fail(j, GEN_FAIL_OUT_OF_MEMORY);
+}
+
+void sequence_end_unsampled(sequence *s)
+{
+    finish(s, GEN_FINISH_LENGTH);
+    if (s->emit.failed)
+        fail(s->job, GEN_FAIL_OUT_OF_MEMORY);
+}
+
+/* ---- best_of ---- */
+
+static double mean_logprob(const sequence *s)
+{
+    return s->n_sampled ? s->sum_logprob / s->n_sampled : 0;
+}
+
+/* Higher mean first, ties to the lower number. */
+static int by_mean(const void *a, const void *b)
+{
+    const sequence *x = *(sequence *const *)a, *y = *(sequence *const *)b;
+    double dx = mean_logprob(x), dy = mean_logprob(y);
+    if (dx != dy)
+        return dx > dy ? -1 : 1;
+    return x->number < y->number ? -1 : 1;
+}
+
+static int by_number(const void *a, const void *b)
+{
+    const sequence *x = *(sequence *const *)a, *y = *(sequence *const *)b;
+    return x->number < y->number ? -1 : x->number > y->number;
+}
+
+void job_choose(job *j, sequence **chosen)
+{
+    enum { MAX_WIDTH = 256 };
+    const uint32_t n = j->request->n;
+    sequence *all[MAX_WIDTH];
+    for (uint32_t p = 0; p < j->request->n_prompts; p++) {
+        for (uint32_t i = 0; i < j->width; i++)
+            all[i] = &j->sequences[p * j->width + i];
+        if (j->width > n) {
+            qsort(all, j->width, sizeof *all, by_mean);
+            qsort(all, n, sizeof *all, by_number);
+        }
+        memcpy(chosen + (size_t)p * n, all, n * sizeof *all);
+    }
+}

@@ -1,0 +1,85 @@
+/* A request in service: its prompts, its sequences, what was used.
+ *
+ * One sequence stands for one choice that is computed: prompt p, number j < max(n, best_of). All of
+ * a prompt's sequences have the same prompt; number 0, the leader, computes it and the others fork
+ * from it, or find it in the prefix cache when they start later.
+ *
+ * Owner: the compute thread. */
+#ifndef DAEMON_SERVE_JOB_H
+#define DAEMON_SERVE_JOB_H
+
+#include "bridge/messages.h"
+#include "serve/emit.h"
+
+typedef struct job job;
+
+/* Log-probs of a prompt's tokens, for echo: one a row, from the leader's prefill. */
+typedef struct prompt_logprobs {
+    eng_output *rows; /* [n_tokens]; rows[i] tells of token i; rows[0] of nothing */
+} prompt_logprobs;
+
+typedef struct sequence {
+    job *job;
+    uint32_t prompt, number;
+    eng_seq *seq;    /* NULL while waiting for room */
+    int32_t *tokens; /* prompt, then what was sampled; owned */
+    uint32_t n_tokens, cap_tokens;
+    uint32_t n_sampled;
+    eng_sampling sampling;
+    eng_output out;
+    double sum_logprob; /* of sampled tokens, for best_of */
+    gen_finish finish;
+    emit emit;
+    int64_t last_token_ns;
+} sequence;
+
+struct job {
+    job *next;            /* in the scheduler's list of its class */
+    gen_request *request; /* a reference */
+    uint32_t width;       /* sequences a prompt: max(n, best_of) */
+    sequence *sequences;  /* [n_prompts * width] */
+    uint32_t n_sequences, n_finished;
+    prompt_logprobs *prompts; /* [n_prompts] when echo wants log-probs, else NULL */
+    bool *prefilled;          /* [n_prompts] the leader is past its prompt */
+    bool parked;
+    bool failed; /* to be ended with `failure` */
+    gen_failure failure;
+    gen_usage usage;
+    int64_t started_ns, first_token_ns; /* 0 = not yet */
+};
+
+/* NULL when memory is out; the reference to request passes to the job on success. */
+job *job_create(gen_request *request);
+/* All engine sequences must have been freed. */
+void job_free(job *j);
+
+static inline bool sequence_waiting(const sequence *s)
+{
+    return s->finish == GEN_RUNNING && !s->seq;
+}
+static inline bool sequence_is_leader(const sequence *s)
+{
+    return s->number == 0;
+}
+static inline const gen_prompt *sequence_prompt(const sequence *s)
+{
+    return &s->job->request->prompts[s->prompt];
+}
+/* Rows that must be computed before the next token can be drawn. */
+uint32_t sequence_pending(const sequence *s);
+
+/* The prompt of an echo goes to the emitter, with its log-probs if wanted. */
+void sequence_echo(sequence *s);
+/* Takes the token that the step drew (s->out): appends it, emits it, and decides whether the choice
+ * is over. */
+void sequence_accept(sequence *s);
+/* Ends a choice that samples nothing (max_tokens 0). */
+void sequence_end_unsampled(sequence *s);
+/* Has it sampled min_tokens, so that it may end? */
+bool sequence_may_end(const sequence *s);
+
+/* The choices that are answered, in order of index: of each prompt the n sequences with the best
+ * mean log-prob, in order of number; all of them when best_of == n. Fills chosen[n_prompts * n]. */
+void job_choose(job *j, sequence **chosen);
+
+#endif

@@ -1,0 +1,218 @@
+#include "serve/scheduler.h"
+
+#include "serve/state.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum { RETRY_AFTER_MS = 1000 };
+
+int64_t sched_now_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+/* ---- jobs ---- */
+
+void sched_remove(sched *s, job *j)
+{
+    for (uint32_t i = 0; i < j->n_sequences; i++)
+        sched_release(s, &j->sequences[i]);
+    if (j->started_ns)
+        s->n_serving--;
+    else
+        s->n_queued--;
+    job **at = &s->jobs[j->request->class];
+    while (*at != j)
+        at = &(*at)->next;
+    *at = j->next;
+    job_free(j);
+}
+
+void sched_reap(sched *s)
+{
+    FOR_JOBS(s, j)
+    {
+        if (j->failed)
+            sched_send_error(s, j->request->id, j->failure, RETRY_AFTER_MS);
+        else if (j->n_finished == j->n_sequences)
+            sched_send_done(s, j);
+        else
+            continue;
+        sched_remove(s, j);
+    }
+}
+
+static job *find_job(sched *s, uint64_t id)
+{
+    FOR_JOBS(s, j)
+    {
+        if (j->request->id == id)
+            return j;
+    }
+    return NULL;
+}
+
+/* ---- commands ---- */
+
+/* Could the pool, with nothing else in it, hold the longest of the request's sequences? */
+static bool fits_pool(const sched *s, const gen_request *r)
+{
+    eng_kv_stats kv;
+    eng_runtime_kv_stats(s->runtime, &kv);
+    uint64_t longest = 0;
+    for (uint32_t p = 0; p < r->n_prompts; p++)
+        longest = r->prompts[p].n_tokens > longest ? r->prompts[p].n_tokens : longest;
+    /* one block more, for the copy of a shared tail */
+    return (longest + r->max_tokens) / kv.block_tokens + 2 <= kv.n_blocks;
+}
+
+static void append_job(sched *s, job *j)
+{
+    job **at = &s->jobs[j->request->class];
+    while (*at)
+        at = &(*at)->next;
+    *at = j;
+    s->n_queued++;
+}
+
+static void submit(sched *s, cmd *c)
+{
+    gen_request *r = c->request;
+    job *j = NULL;
+    if (s->draining) {
+        sched_send_error(s, r->id, GEN_FAIL_DRAINING, RETRY_AFTER_MS);
+    } else if (s->n_queued >= s->options.max_queued) {
+        sched_send_error(s, r->id, GEN_FAIL_QUEUE_FULL, RETRY_AFTER_MS);
+    } else if (!fits_pool(s, r) || !(j = job_create(r))) {
+        sched_send_error(s, r->id, GEN_FAIL_OUT_OF_MEMORY, RETRY_AFTER_MS);
+    } else {
+        c->request = NULL; /* the job's now */
+        append_job(s, j);
+        sched_send_admitted(s, j);
+    }
+}
+
+static void cancel(sched *s, uint64_t id)
+{
+    job *j = find_job(s, id);
+    if (!j)
+        return;
+    metrics_add(s->metrics,
+                !j->started_ns       ? METRIC_CANCELLED_QUEUED
+                : !j->first_token_ns ? METRIC_CANCELLED_PREFILL
+                                     : METRIC_CANCELLED_DECODE,
+                1);
+    sched_remove(s, j);
+}
+
+static void park(sched *s, uint64_t id, bool parked)
+{
+    job *j = find_job(s, id);
+    if (j)
+        j->parked = parked;
+}
+
+static void handle(sched *s, cmd *c)
+{
+    switch (c->kind) {
+    case CMD_SUBMIT:
+        submit(s, c);
+        break;
+    case CMD_CANCEL:
+        cancel(s, c->request_id);
+        break;
+    case CMD_PARK:
+    case CMD_RESUME:
+        park(s, c->request_id, c->kind == CMD_PARK);
+        break;
+    case CMD_DRAIN:
+        s->draining = true;
+        break;
+    }
+}
+
+static void take_commands(sched *s)
+{
+    mail *m = mailbox_take(s->inbox);
+    while (m) {
+        cmd *c = (cmd *)(void *)m;
+        m = m->next;
+        handle(s, c);
+        cmd_free(c);
+    }
+}
+
+/* ---- the thread ---- */
+
+static void *sched_main(void *arg)
+{
+    sched *s = arg;
+    role_enter_compute();
+    while (!atomic_load(&s->quit)) {
+        take_commands(s);
+        bool ran = sched_run_steps(s);
+        sched_post_events(s);
+        if (!ran)
+            mailbox_wait(s->inbox, -1);
+    }
+    FOR_JOBS(s, j)
+    {
+        sched_remove(s, j);
+    }
+    role_leave_compute();
+    return NULL;
+}
+
+static void free_sched(sched *s)
+{
+    eng_runtime_free(s->runtime);
+    free(s->parts);
+    free(s);
+}
+
+eng_status sched_start(sched **out, policy *shape, const sched_options *options, mailbox *inbox,
+                       mailbox *outbox, metrics *counters, eng_error *err)
+{
+    sched *s = calloc(1, sizeof *s);
+    if (!s)
+        return eng_fail(err, ENG_NOMEM, "scheduler: out of memory");
+    s->options = *options;
+    s->inbox = inbox;
+    s->outbox = outbox;
+    s->metrics = counters;
+    s->parts = calloc(options->max_running, sizeof *s->parts);
+    eng_runtime_options runtime = options->runtime;
+    runtime.max_rows = options->prefill_budget + options->max_running;
+    runtime.max_seqs = options->max_running;
+    eng_status st = s->parts ? eng_runtime_create(&s->runtime, policy_model(shape), &runtime, err)
+                             : eng_fail(err, ENG_NOMEM, "scheduler: out of memory");
+    if (st == ENG_OK && pthread_create(&s->thread, NULL, sched_main, s) != 0)
+        st = eng_fail(err, ENG_NOMEM, "the compute thread could not start");
+    if (st != ENG_OK) {
+        free_sched(s);
+        return st;
+    }
+    *out = s;
+    return ENG_OK;
+}
+
+void sched_stop(sched *s)
+{
+    if (!s)
+        return;
+    atomic_store(&s->quit, true);
+    cmd *wake = cmd_create(CMD_DRAIN, 0);
+    if (wake && !mailbox_post(s->inbox, &wake->mail))
+        cmd_free(wake); /* the box is full, so the thread is awake anyway */
+    pthread_join(s->thread, NULL);
+    for (mail *m = mailbox_take(s->inbox); m;) {
+        cmd *c = (cmd *)(void *)m;
+        m = m->next;
+        cmd_free(c);
+    }
+    free_sched(s);
+}

@@ -1,0 +1,31 @@
+/* The scheduler: its own thread, one engine runtime, continuous batching.
+ *
+ * It takes commands from `inbox`, builds a step out of every running sequence (one row each) and
+ * prefill chunks up to a token budget, runs it, and posts events to `outbox`. Classes are served
+ * interactive, api, background. A request the pool cannot hold right now waits; one it can never
+ * hold is refused. */
+#ifndef DAEMON_SERVE_SCHEDULER_H
+#define DAEMON_SERVE_SCHEDULER_H
+
+#include "base/metrics.h"
+#include "bridge/messages.h"
+#include "engine.h"
+
+typedef struct sched sched;
+
+typedef struct sched_options {
+    eng_runtime_options runtime; /* max_rows = prefill_budget + max_running; max_seqs likewise */
+    uint32_t max_running;        /* sequences decoding at once */
+    uint32_t prefill_budget;     /* prefill rows in one step */
+    uint32_t max_queued;         /* requests waiting before 429 */
+} sched_options;
+
+/* Starts the compute thread; it needs a model's shape, so the first policy is loaded before. The
+ * mailboxes and metrics outlive it. ENG_NOMEM or ENG_INVALID with the reason otherwise. [loop] */
+ENG_MUST_CHECK eng_status sched_start(sched **out, policy *shape, const sched_options *options,
+                                      mailbox *inbox, mailbox *outbox, metrics *counters,
+                                      eng_error *err);
+/* Cancels what is left, joins the thread and frees everything. [loop] */
+void sched_stop(sched *s);
+
+#endif

@@ -1,0 +1,146 @@
+/* The CPU kernels: pure functions (out, in, dims), one table per instruction set, chosen at run
+ * time. All sets share one source (the *_body.h files) over a thin vector layer (simd_*.h), use the
+ * same packed layout and reduce in the same order, so their results are equal bit for bit; the
+ * scalar set is the oracle. (The one exception: bf16 on AVX-512, see gemm_body.h.)
+ *
+ * Shapes: a matrix W [N][K] times activations A [M][K] gives out [M][N]. Every output is reduced
+ * over k in ascending order by one accumulator, whatever M is: a row's result does not depend on
+ * the rows beside it. */
+#ifndef ENG_COMPUTE_KERNELS_H
+#define ENG_COMPUTE_KERNELS_H
+
+#include "base/dtype.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* ---- packed weights ------------------------------------------------------------------------- */
+
+enum {
+    ENG_GROUP_ROWS = 16, /* output rows interleaved in a group */
+    ENG_QBLOCK = 32,     /* elements that share a scale */
+    ENG_KBLOCK = 256     /* elements of a K-quant super-block */
+};
+
+/* Groups of 16 output rows, each a contiguous stream over k:
+ *   F32        per k:        16 f32
+ *   F16        per k:        16 f16
+ *   BF16       per k pair:   16 x 2 bf16 (odd K: a zero is appended)
+ *   Q8_0       per 32 k:     16 f16 d; 8 x (16 rows x 4 k) i8
+ *   Q4_0, Q4_1 per 32 k:     16 f16 d; Q4_1: 16 f16 m; 4 x (16 x 4) bytes, low nibbles k = 4g..,
+ *                            high nibbles k = 16 + 4g..
+ *   Q5_0, Q5_1 per 32 k:     16 f16 d; Q5_1: 16 f16 m; 8 x (16 x 4) u8, 0..31
+ *   Q4_K       per 256 k:    16 f16 d; 16 f16 dmin; 8 x 16 u8 sc; 8 x 16 u8 m; 8 x Q4 nibbles
+ *   Q6_K       per 256 k:    16 f16 d; 16 x 16 i8 sc; 8 x [8 x (16 x 4) u8, 0..63]
+ * Rows beyond N are zero. One such step of k is a tile: */
+enum {
+    SCALE_BYTES = 2 * ENG_GROUP_ROWS,
+    NIBBLE_BYTES = ENG_GROUP_ROWS * ENG_QBLOCK / 2,
+    BYTE_BYTES = ENG_GROUP_ROWS * ENG_QBLOCK,
+    TILE_Q4_0 = SCALE_BYTES + NIBBLE_BYTES,
+    TILE_Q4_1 = 2 * SCALE_BYTES + NIBBLE_BYTES,
+    TILE_Q5_0 = SCALE_BYTES + BYTE_BYTES,
+    TILE_Q5_1 = 2 * SCALE_BYTES + BYTE_BYTES,
+    TILE_Q8_0 = SCALE_BYTES + BYTE_BYTES,
+    TILE_Q4_K = 2 * SCALE_BYTES + 16 * ENG_GROUP_ROWS + 8 * NIBBLE_BYTES,
+    TILE_Q6_K = SCALE_BYTES + 16 * ENG_GROUP_ROWS + 8 * BYTE_BYTES,
+    TILE_F32 = 4 * ENG_GROUP_ROWS,
+    TILE_F16 = 2 * ENG_GROUP_ROWS,
+    TILE_BF16 = 4 * ENG_GROUP_ROWS /* two k */
+};
+
+typedef struct eng_packed {
+    eng_dtype type;
+    uint32_t n, k;
+    uint32_t n_groups; /* ceil(n / 16) */
+    size_t group_bytes;
+    uint8_t *data; /* 64-byte aligned; owned by the model's weight block */
+} eng_packed;
+
+/* ---- activations ---------------------------------------------------------------------------- */
+
+/* What a product needs of its input rows, beside the floats. */
+typedef enum eng_acts_form {
+    ENG_ACTS_F32 = 1,   /* x alone: F32, F16, BF16 weights */
+    ENG_ACTS_Q8 = 2,    /* 8-bit blocks of 32: Q8_0, Q4_0, Q4_1, Q5_0, Q5_1 weights */
+    ENG_ACTS_Q8K = 4,   /* 8-bit blocks of 256: Q4_K, Q6_K weights */
+    ENG_ACTS_BF16X2 = 8 /* two bf16 whose sum is x: BF16 weights with AVX-512 */
+} eng_acts_form;
+
+/* M input rows in every form that was asked for. Quantised like llama.cpp does, so that the two
+ * agree to rounding: d = max|x| / 127 kept as f16, q = round(x * 127 / max|x|). */
+typedef struct eng_acts {
+    uint32_t max_m, k;
+    const float *x; /* [M][ld_x] */
+    size_t ld_x;
+    int8_t *q;         /* [M][k]    8-bit values, blocks of 32 */
+    float *d;          /* [M][k/32] their scales */
+    float *s;          /* [M][k/32] f16(d * sum of q) */
+    int32_t *sum;      /* [M][k/32] sum of q */
+    int8_t *qk;        /* [M][k]    8-bit values, blocks of 256 */
+    float *dk;         /* [M][k/256] */
+    int32_t *sumk;     /* [M][k/16] sums of 16 qk */
+    uint16_t *hi, *lo; /* [M][k rounded up to even] bf16 */
+} eng_acts;
+
+/* ---- the table ------------------------------------------------------------------------------ */
+
+/* Rows [m0, m0+m) of out = A * W^T for groups [g0, g0+ng): out[r*ld + 16g + i] is written for all
+ * 16 i, so ld >= 16 * n_groups. */
+typedef void eng_gemm_fn(float *out, size_t ld, const eng_packed *w, uint32_t g0, uint32_t ng,
+                         const eng_acts *a, uint32_t m0, uint32_t m);
+
+/* One (sequence, kv head): n_q query rows against T positions.
+ * K block: [D][16] (positions contiguous), V block: [16][D], both f16 or f32. */
+typedef struct eng_attend_args {
+    float *const *out;     /* n_q pointers to D floats */
+    const float *const *q; /* n_q pointers to D floats, already rotated and scaled */
+    const uint32_t *first; /* per query: first visible position */
+    const uint32_t *last;  /* per query: last visible position (inclusive) */
+    uint32_t n_q;
+    uint32_t head_dim;           /* D, a multiple of 8 */
+    const void *const *k_blocks; /* block b holds positions 16b..16b+15 */
+    const void *const *v_blocks;
+    bool f32;
+    float *scores; /* scratch: 4 * (T rounded up to 16) */
+    size_t ld_scores;
+} eng_attend_args;
+
+typedef struct eng_kernels {
+    const char *name;
+    bool bf16_dot;         /* BF16 weights want ENG_ACTS_BF16X2 */
+    eng_gemm_fn *gemm[32]; /* by eng_dtype; NULL where the type does not exist */
+
+    /* Fills the asked forms of row m of acts from acts->x. */
+    void (*quantize)(eng_acts *a, uint32_t m, unsigned forms);
+    /* y[C] = x / sqrt(mean(x^2) + eps) * w     (Zhang & Sennrich 2019) */
+    void (*rms_norm)(float *y, const float *x, const float *w, uint32_t c, float eps);
+    /* y[C] = (x - mean) / sqrt(var + eps) * w + b     (Ba et al. 2016) */
+    void (*layer_norm)(float *y, const float *x, const float *w, const float *b, uint32_t c,
+                       float eps);
+    /* y[i] = silu(gate[i]) * up[i], silu(x) = x / (1 + exp(-x)) */
+    void (*swiglu)(float *y, const float *gate, const float *up, size_t n);
+    /* y[i] = x/2 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))) with x = y[i] */
+    void (*gelu_tanh)(float *y, size_t n);
+    void (*add)(float *y, const float *x, size_t n); /* y += x */
+    /* softmax(q K^T) V for every query row */
+    void (*attend)(const eng_attend_args *args);
+    /* max x, and sum exp(x - max) over n floats; *finite: none is NaN or +-Inf */
+    void (*max_sum_exp)(const float *x, size_t n, float *max, double *sum, bool *finite);
+    /* y[i] = exp((x[i] - max) * scale) */
+    void (*exp_scaled)(float *y, const float *x, size_t n, float max, float scale);
+    /* dst[i*stride] = f16(src[i]) */
+    void (*store_f16)(uint16_t *dst, size_t stride, const float *src, size_t n);
+} eng_kernels;
+
+extern const eng_kernels eng__kernels_scalar, eng__kernels_avx2, eng__kernels_avx512;
+
+/* name NULL: the widest this CPU runs; else the named set, or NULL when the CPU (or the build)
+ * lacks it. [any thread] */
+const eng_kernels *eng__kernels_choose(const char *name);
+
+/* What a product with these weights needs of its input, as eng_acts_form bits. */
+unsigned eng__acts_forms_of(const eng_kernels *k, eng_dtype type);
+
+#endif

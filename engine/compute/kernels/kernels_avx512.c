@@ -1,0 +1,18 @@
+/* The avx512 kernel set: the shared bodies over simd_avx512.h. */
+#include "compute/kernels/kernels.h"
+
+#include <math.h>
+
+#include "compute/kernels/simd_avx512.h"
+
+#include "compute/kernels/gemm_body.h"
+#include "compute/kernels/rows_body.h"
+#include "compute/kernels/attend_body.h"
+
+const eng_kernels eng__kernels_avx512 = {
+    .name = "avx512",
+#ifdef SIMD_HAS_BF16_DOT
+    .bf16_dot = true,
+#endif
+    KERNEL_TABLE,
+};

@@ -1,0 +1,18 @@
+/* The scalar kernel set: the shared bodies over simd_scalar.h. */
+#include "compute/kernels/kernels.h"
+
+#include <math.h>
+
+#include "compute/kernels/simd_scalar.h"
+
+#include "compute/kernels/gemm_body.h"
+#include "compute/kernels/rows_body.h"
+#include "compute/kernels/attend_body.h"
+
+const eng_kernels eng__kernels_scalar = {
+    .name = "scalar",
+#ifdef SIMD_HAS_BF16_DOT
+    .bf16_dot = true,
+#endif
+    KERNEL_TABLE,
+};

@@ -1,0 +1,319 @@
+/* Row-wise kernels for one instruction set: norms, activations, quantisation, log-sum-exp. Included
+ * by kernels_<isa>.c after gemm_body.h.
+ *
+ * Sums run in 16 lanes (element i in lane i mod 16) that are added in lane order at the end,
+ * whatever LANES is. */
+
+enum { NV = ENG_GROUP_ROWS / LANES }; /* vectors that make 16 lanes */
+
+typedef struct lanes16 {
+    vf v[NV];
+} lanes16;
+
+INLINE lanes16 lanes16_set1(float x)
+{
+    lanes16 l;
+    for (int i = 0; i < NV; i++)
+        l.v[i] = vf_set1(x);
+    return l;
+}
+
+INLINE void lanes16_store(float out[16], lanes16 l)
+{
+    for (int i = 0; i < NV; i++)
+        vf_store(out + i * LANES, l.v[i]);
+}
+
+INLINE float sum16(const float v[16])
+{
+    float s = 0;
+    for (int i = 0; i < 16; i++)
+        s += v[i];
+    return s;
+}
+
+/* e^x, relative error below 2e-7: x = n ln 2 + r, a degree-6 polynomial in r, scaled by 2^n. Below
+ * -87.3 the result stays at 2^-126. */
+INLINE vf vf_exp(vf x)
+{
+    x = vf_max(vf_min(x, vf_set1(88.0f)), vf_set1(-87.3f));
+    vf n = vf_round(vf_mul(x, vf_set1(1.44269504088896341f)));
+    vf r = vf_fma(n, vf_set1(-0.693359375f), x);
+    r = vf_fma(n, vf_set1(2.12194440e-4f), r);
+    vf p = vf_set1(1.9875691500e-4f);
+    p = vf_fma(p, r, vf_set1(1.3981999507e-3f));
+    p = vf_fma(p, r, vf_set1(8.3334519073e-3f));
+    p = vf_fma(p, r, vf_set1(4.1665795894e-2f));
+    p = vf_fma(p, r, vf_set1(1.6666665459e-1f));
+    p = vf_fma(p, r, vf_set1(5.0000001201e-1f));
+    p = vf_fma(p, vf_mul(r, r), vf_add(r, vf_set1(1.0f)));
+    return vf_scale2(p, vi_from_vf(n));
+}
+
+INLINE vf swiglu_vf(vf g, vf u)
+{
+    vf e = vf_exp(vf_sub(vf_set1(0), g));
+    return vf_mul(vf_div(g, vf_add(vf_set1(1), e)), u);
+}
+
+static void swiglu(float *y, const float *gate, const float *up, size_t n)
+{
+    size_t i = 0;
+    for (; i + LANES <= n; i += LANES)
+        vf_store(y + i, swiglu_vf(vf_load(gate + i), vf_load(up + i)));
+    if (i < n) {
+        float g[LANES] = {0}, u[LANES] = {0};
+        memcpy(g, gate + i, (n - i) * sizeof *g);
+        memcpy(u, up + i, (n - i) * sizeof *u);
+        vf_store(g, swiglu_vf(vf_load(g), vf_load(u)));
+        memcpy(y + i, g, (n - i) * sizeof *y);
+    }
+}
+
+/* x/2 (1 + tanh z) = x / (1 + e^-2z) */
+INLINE vf gelu_vf(vf x)
+{
+    vf cube = vf_mul(vf_mul(x, x), x);
+    vf z = vf_mul(vf_set1(0.79788456080286535588f), vf_fma(vf_set1(0.044715f), cube, x));
+    vf e = vf_exp(vf_mul(vf_set1(-2.0f), z));
+    return vf_div(x, vf_add(vf_set1(1), e));
+}
+
+static void gelu_tanh(float *y, size_t n)
+{
+    size_t i = 0;
+    for (; i + LANES <= n; i += LANES)
+        vf_store(y + i, gelu_vf(vf_load(y + i)));
+    if (i < n) {
+        float x[LANES] = {0};
+        memcpy(x, y + i, (n - i) * sizeof *x);
+        vf_store(x, gelu_vf(vf_load(x)));
+        memcpy(y + i, x, (n - i) * sizeof *y);
+    }
+}
+
+static void add_rows(float *y, const float *x, size_t n)
+{
+    size_t i = 0;
+    for (; i + LANES <= n; i += LANES)
+        vf_store(y + i, vf_add(vf_load(y + i), vf_load(x + i)));
+    for (; i < n; i++)
+        y[i] += x[i];
+}
+
+/* Sum of f(x_i) with f(x) = (x - mean)^2, or x when `plain`, in 16 lanes. */
+INLINE float sum_lanes(const float *x, uint32_t c, float mean, bool plain)
+{
+    lanes16 acc = lanes16_set1(0);
+    uint32_t i = 0;
+    for (; i + 16 <= c; i += 16)
+        for (int j = 0; j < NV; j++) {
+            vf v = vf_sub(vf_load(x + i + j * LANES), vf_set1(mean));
+            acc.v[j] = plain ? vf_add(acc.v[j], v) : vf_fma(v, v, acc.v[j]);
+        }
+    float s[16];
+    lanes16_store(s, acc);
+    for (; i < c; i++) {
+        float v = x[i] - mean;
+        s[i % 16] += plain ? v : v * v;
+    }
+    return sum16(s);
+}
+
+/* y = (x - mean) * scale * w (+ b) */
+INLINE void scale_row(float *y, const float *x, const float *w, const float *b, uint32_t c,
+                      float mean, float scale)
+{
+    uint32_t i = 0;
+    for (; i + LANES <= c; i += LANES) {
+        vf v =
+            vf_mul(vf_mul(vf_sub(vf_load(x + i), vf_set1(mean)), vf_set1(scale)), vf_load(w + i));
+        vf_store(y + i, b ? vf_add(v, vf_load(b + i)) : v);
+    }
+    for (; i < c; i++) {
+        float v = (x[i] - mean) * scale * w[i];
+        y[i] = b ? v + b[i] : v;
+    }
+}
+
+static void rms_norm(float *y, const float *x, const float *w, uint32_t c, float eps)
+{
+    float mean_square = sum_lanes(x, c, 0, false) / (float)c;
+    scale_row(y, x, w, NULL, c, 0, 1.0f / sqrtf(mean_square + eps));
+}
+
+static void layer_norm(float *y, const float *x, const float *w, const float *b, uint32_t c,
+                       float eps)
+{
+    float mean = sum_lanes(x, c, 0, true) / (float)c;
+    float variance = sum_lanes(x, c, mean, false) / (float)c;
+    scale_row(y, x, w, b, c, mean, 1.0f / sqrtf(variance + eps));
+}
+
+/* ---- 8-bit activations ---- */
+
+INLINE float max_of(vf v)
+{
+    float lanes[LANES], m;
+    vf_store(lanes, v);
+    m = lanes[0];
+    for (int i = 1; i < LANES; i++)
+        m = lanes[i] > m ? lanes[i] : m;
+    return m;
+}
+
+INLINE float through_f16(float x)
+{
+    return eng_f16_to_f32(eng_f32_to_f16(x));
+}
+
+/* n values (16 or 32) times `scale`, rounded; returns the sum of the integers. */
+INLINE int32_t quantize_run(int8_t *q, const float *x, float scale, int n)
+{
+    int32_t sums[LANES], total = 0;
+    for (int i = 0; i < n; i += LANES) {
+        vf v = vf_round(vf_mul(vf_load(x + i), vf_set1(scale)));
+        vi whole = vi_from_vf(vf_min(v, vf_set1(127.0f)));
+        vi_store_i8(q + i, whole);
+        memcpy(sums, &whole, sizeof sums);
+        for (int j = 0; j < LANES; j++)
+            total += sums[j];
+    }
+    return total;
+}
+
+static void quantize_q8(eng_acts *a, uint32_t m)
+{
+    const size_t nb = a->k / ENG_QBLOCK;
+    const float *x = a->x + (size_t)m * a->ld_x;
+    for (size_t b = 0; b < nb; b++, x += ENG_QBLOCK) {
+        vf big = vf_abs(vf_load(x));
+        for (int i = LANES; i < ENG_QBLOCK; i += LANES)
+            big = vf_max(big, vf_abs(vf_load(x + i)));
+        float max = max_of(big), d = max / 127.0f;
+        size_t at = (size_t)m * nb + b;
+        int32_t sum = quantize_run(a->q + (size_t)m * a->k + b * ENG_QBLOCK, x,
+                                   max != 0 ? 127.0f / max : 0, ENG_QBLOCK);
+        a->sum[at] = sum;
+        a->d[at] = through_f16(d);
+        a->s[at] = through_f16(d * (float)sum);
+    }
+}
+
+/* The value of largest magnitude, the first of equals. */
+INLINE float signed_max(const float *x, int n)
+{
+    float best = 0, magnitude = 0;
+    for (int i = 0; i < n; i++) {
+        float v = fabsf(x[i]);
+        if (v > magnitude)
+            magnitude = v, best = x[i];
+    }
+    return best;
+}
+
+static void quantize_q8k(eng_acts *a, uint32_t m)
+{
+    const size_t nb = a->k / ENG_KBLOCK;
+    const float *x = a->x + (size_t)m * a->ld_x;
+    for (size_t b = 0; b < nb; b++, x += ENG_KBLOCK) {
+        float max = signed_max(x, ENG_KBLOCK);
+        float scale = max != 0 ? -127.0f / max : 0;
+        int8_t *q = a->qk + (size_t)m * a->k + b * ENG_KBLOCK;
+        int32_t *sums = a->sumk + ((size_t)m * a->k + b * ENG_KBLOCK) / 16;
+        for (int j = 0; j < ENG_KBLOCK / 16; j++)
+            sums[j] = quantize_run(q + 16 * j, x + 16 * j, scale, 16);
+        a->dk[(size_t)m * nb + b] = max != 0 ? 1.0f / scale : 0;
+    }
+}
+
+static void split_bf16(eng_acts *a, uint32_t m)
+{
+    const size_t ld = (a->k + 1u) & ~1u;
+    const float *x = a->x + (size_t)m * a->ld_x;
+    uint16_t *hi = a->hi + m * ld, *lo = a->lo + m * ld;
+    for (size_t i = 0; i < ld; i++) {
+        float v = i < a->k ? x[i] : 0;
+        hi[i] = eng_f32_to_bf16(v);
+        lo[i] = eng_f32_to_bf16(v - eng_bf16_to_f32(hi[i]));
+    }
+}
+
+static void quantize(eng_acts *a, uint32_t m, unsigned forms)
+{
+    if (forms & ENG_ACTS_Q8)
+        quantize_q8(a, m);
+    if (forms & ENG_ACTS_Q8K)
+        quantize_q8k(a, m);
+    if (forms & ENG_ACTS_BF16X2)
+        split_bf16(a, m);
+}
+
+/* ---- log-sum-exp ---- */
+
+/* x * 0 is 0 exactly when x is finite, else NaN. */
+static void max_sum_exp(const float *x, size_t n, float *max, double *sum, bool *finite)
+{
+    vf big = vf_set1(-INFINITY), zero = vf_set1(0);
+    size_t whole = n / 16 * 16;
+    for (size_t i = 0; i < whole; i += LANES) {
+        vf v = vf_load(x + i);
+        big = vf_max(v, big);
+        zero = vf_fma(v, vf_set1(0), zero);
+    }
+    float m = max_of(big), z[LANES], nan = 0;
+    vf_store(z, zero);
+    for (int i = 0; i < LANES; i++)
+        nan += z[i];
+    for (size_t i = whole; i < n; i++) {
+        m = x[i] > m ? x[i] : m;
+        nan += x[i] * 0;
+    }
+    *max = m;
+    *finite = nan == 0;
+    *sum = 0;
+    if (!*finite)
+        return;
+    enum { RUN = 1024 }; /* f32 lanes within a run, f64 across runs */
+    for (size_t from = 0; from < n; from += RUN) {
+        size_t to = from + RUN < n ? from + RUN : n;
+        lanes16 acc = lanes16_set1(0);
+        size_t i = from;
+        for (; i + 16 <= to; i += 16)
+            for (int j = 0; j < NV; j++)
+                acc.v[j] = vf_add(acc.v[j], vf_exp(vf_sub(vf_load(x + i + j * LANES), vf_set1(m))));
+        float s[16];
+        lanes16_store(s, acc);
+        for (; i < to; i++)
+            s[i % 16] += expf(x[i] - m);
+        for (int j = 0; j < 16; j++)
+            *sum += s[j];
+    }
+}
+
+static void exp_scaled(float *y, const float *x, size_t n, float max, float scale)
+{
+    const vf m = vf_set1(max), f = vf_set1(scale);
+    size_t i = 0;
+    for (; i + LANES <= n; i += LANES)
+        vf_store(y + i, vf_exp(vf_mul(vf_sub(vf_load(x + i), m), f)));
+    if (i < n) {
+        float tail[LANES] = {0};
+        memcpy(tail, x + i, (n - i) * sizeof *tail);
+        vf_store(tail, vf_exp(vf_mul(vf_sub(vf_load(tail), m), f)));
+        memcpy(y + i, tail, (n - i) * sizeof *y);
+    }
+}
+
+static void store_f16(uint16_t *dst, size_t stride, const float *src, size_t n)
+{
+    size_t i = 0;
+    for (; i + LANES <= n; i += LANES) {
+        uint16_t h[LANES];
+        vf_store_f16(h, vf_load(src + i));
+        for (int j = 0; j < LANES; j++)
+            dst[(i + (size_t)j) * stride] = h[j];
+    }
+    for (; i < n; i++)
+        dst[i * stride] = eng_f32_to_f16(src[i]);
+}

@@ -1,0 +1,199 @@
+/* The vector layer for AVX2 + FMA + F16C: 8 lanes. */
+#ifndef ENG_COMPUTE_SIMD_AVX2_H
+#define ENG_COMPUTE_SIMD_AVX2_H
+
+#include <immintrin.h>
+#include <stdint.h>
+#include <string.h>
+
+enum { LANES = 8, QUANT_TILE = 4, FLOAT_TILE = 6 };
+
+typedef __m256 vf;
+typedef __m256i vi;
+
+static inline vf vf_set1(float x)
+{
+    return _mm256_set1_ps(x);
+}
+static inline vf vf_load(const float *p)
+{
+    return _mm256_loadu_ps(p);
+}
+static inline void vf_store(float *p, vf a)
+{
+    _mm256_storeu_ps(p, a);
+}
+static inline vf vf_add(vf a, vf b)
+{
+    return _mm256_add_ps(a, b);
+}
+static inline vf vf_sub(vf a, vf b)
+{
+    return _mm256_sub_ps(a, b);
+}
+static inline vf vf_mul(vf a, vf b)
+{
+    return _mm256_mul_ps(a, b);
+}
+static inline vf vf_div(vf a, vf b)
+{
+    return _mm256_div_ps(a, b);
+}
+static inline vf vf_fma(vf a, vf b, vf c)
+{
+    return _mm256_fmadd_ps(a, b, c);
+}
+static inline vf vf_max(vf a, vf b)
+{
+    return _mm256_max_ps(a, b);
+}
+static inline vf vf_min(vf a, vf b)
+{
+    return _mm256_min_ps(a, b);
+}
+static inline vf vf_abs(vf a)
+{
+    return _mm256_andnot_ps(_mm256_set1_ps(-0.0f), a);
+}
+static inline vf vf_round(vf a)
+{
+    return _mm256_round_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+}
+static inline vf vf_load_f16(const uint16_t *p)
+{
+    return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)p));
+}
+static inline void vf_store_f16(uint16_t *p, vf a)
+{
+    _mm_storeu_si128((__m128i *)p, _mm256_cvtps_ph(a, _MM_FROUND_TO_NEAREST_INT));
+}
+static inline vf vf_from_vi(vi a)
+{
+    return _mm256_cvtepi32_ps(a);
+}
+static inline vi vi_from_vf(vf a)
+{
+    return _mm256_cvtps_epi32(a);
+}
+static inline vi vi_set1(int32_t x)
+{
+    return _mm256_set1_epi32(x);
+}
+static inline vi vi_add(vi a, vi b)
+{
+    return _mm256_add_epi32(a, b);
+}
+static inline vi vi_sub(vi a, vi b)
+{
+    return _mm256_sub_epi32(a, b);
+}
+static inline vi vi_mul(vi a, vi b)
+{
+    return _mm256_mullo_epi32(a, b);
+}
+static inline vi vi_load_u8(const uint8_t *p)
+{
+    return _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)p));
+}
+static inline vi vi_load_i8(const int8_t *p)
+{
+    return _mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)p));
+}
+static inline void vi_store_i8(int8_t *p, vi a)
+{
+    __m128i words = _mm_packs_epi32(_mm256_castsi256_si128(a), _mm256_extracti128_si256(a, 1));
+    _mm_storel_epi64((__m128i *)p, _mm_packs_epi16(words, words));
+}
+static inline vf vf_scale2(vf a, vi n)
+{
+    vi bits = _mm256_slli_epi32(_mm256_add_epi32(n, _mm256_set1_epi32(127)), 23);
+    return _mm256_mul_ps(a, _mm256_castsi256_ps(bits));
+}
+static inline vf vf_bf16_even(const uint16_t *p)
+{
+    return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_loadu_si256((const __m256i *)p), 16));
+}
+static inline vf vf_bf16_odd(const uint16_t *p)
+{
+    return _mm256_castsi256_ps(_mm256_and_si256(_mm256_loadu_si256((const __m256i *)p),
+                                                _mm256_set1_epi32((int)0xffff0000u)));
+}
+
+static inline vi bcast4(const int8_t *a)
+{
+    int32_t four;
+    memcpy(&four, a, sizeof four);
+    return _mm256_set1_epi32(four);
+}
+static inline vi load_w(const uint8_t *w)
+{
+    return _mm256_loadu_si256((const __m256i *)w);
+}
+/* Pairs of unsigned-by-signed products stay below 2^15 for `chain` additions in 16 bits: 8 for
+ * 4-bit weights (8*2*15*127 = 30480), 4 for 5-bit (31496), 2 for 6-bit (32004). */
+static inline vi widen(vi words)
+{
+    return _mm256_madd_epi16(words, _mm256_set1_epi16(1));
+}
+
+static inline void dot_nibbles(vi *dot, const uint8_t *w, const int8_t *a, size_t stride, int mt)
+{
+    const vi mask = _mm256_set1_epi8(15);
+    vi acc[QUANT_TILE];
+    for (int g = 0; g < 4; g++) {
+        vi bytes = load_w(w + 64 * g);
+        vi low = _mm256_and_si256(bytes, mask);
+        vi high = _mm256_and_si256(_mm256_srli_epi16(bytes, 4), mask);
+        for (int r = 0; r < mt; r++) {
+            const int8_t *x = a + (size_t)r * stride + 4 * g;
+            vi lo = _mm256_maddubs_epi16(low, bcast4(x));
+            vi hi = _mm256_maddubs_epi16(high, bcast4(x + 16));
+            vi both = _mm256_add_epi16(lo, hi);
+            acc[r] = g ? _mm256_add_epi16(acc[r], both) : both;
+        }
+    }
+    for (int r = 0; r < mt; r++)
+        dot[r] = widen(acc[r]);
+}
+/* n_groups groups of 4 k, `chain` of them at a time in 16 bits. */
+static inline __attribute__((always_inline)) void dot_unsigned(vi *dot, const uint8_t *w,
+                                                               const int8_t *a, size_t stride,
+                                                               int mt, int n_groups, int chain)
+{
+    for (int r = 0; r < mt; r++) {
+        vi total = _mm256_setzero_si256();
+        for (int g = 0; g < n_groups; g += chain) {
+            vi acc = _mm256_setzero_si256();
+            for (int j = g; j < g + chain; j++)
+                acc = _mm256_add_epi16(
+                    acc, _mm256_maddubs_epi16(load_w(w + 64 * j),
+                                              bcast4(a + (size_t)r * stride + 4 * j)));
+            total = _mm256_add_epi32(total, widen(acc));
+        }
+        dot[r] = total;
+    }
+}
+static inline void dot_u5(vi *dot, const uint8_t *w, const int8_t *a, size_t stride, int mt)
+{
+    dot_unsigned(dot, w, a, stride, mt, 8, 4);
+}
+static inline void dot_u6_16(vi *dot, const uint8_t *w, const int8_t *a, size_t stride, int mt)
+{
+    dot_unsigned(dot, w, a, stride, mt, 4, 2);
+}
+/* Signed weights: |w| times a with w's sign; 2*128*127 = 32512 fits 16 bits once. */
+static inline void dot_i8(vi *dot, const uint8_t *w, const int8_t *a, const int32_t *sum,
+                          size_t stride, size_t sum_stride, int mt)
+{
+    (void)sum, (void)sum_stride;
+    for (int g = 0; g < 8; g++) {
+        vi bytes = load_w(w + 64 * g), magnitude = _mm256_abs_epi8(bytes);
+        for (int r = 0; r < mt; r++) {
+            vi x = _mm256_sign_epi8(bcast4(a + (size_t)r * stride + 4 * g), bytes);
+            vi products = widen(_mm256_maddubs_epi16(magnitude, x));
+            dot[r] = g ? _mm256_add_epi32(dot[r], products) : products;
+        }
+    }
+}
+
+#endif

@@ -1,0 +1,192 @@
+/* The vector layer for AVX-512 with VNNI and BF16: 16 lanes.
+ *
+ * TESTS_SIMDE compiles this very file over a portable implementation of the intrinsics, so that its
+ * logic is tested on machines without AVX-512. */
+#ifndef ENG_COMPUTE_SIMD_AVX512_H
+#define ENG_COMPUTE_SIMD_AVX512_H
+
+#ifdef TESTS_SIMDE
+#include "simde_avx512.h"
+#else
+#include <immintrin.h>
+#endif
+#include <stdint.h>
+#include <string.h>
+
+enum { LANES = 16, QUANT_TILE = 8, FLOAT_TILE = 12 };
+
+typedef __m512 vf;
+typedef __m512i vi;
+
+static inline vf vf_set1(float x)
+{
+    return _mm512_set1_ps(x);
+}
+static inline vf vf_load(const float *p)
+{
+    return _mm512_loadu_ps(p);
+}
+static inline void vf_store(float *p, vf a)
+{
+    _mm512_storeu_ps(p, a);
+}
+static inline vf vf_add(vf a, vf b)
+{
+    return _mm512_add_ps(a, b);
+}
+static inline vf vf_sub(vf a, vf b)
+{
+    return _mm512_sub_ps(a, b);
+}
+static inline vf vf_mul(vf a, vf b)
+{
+    return _mm512_mul_ps(a, b);
+}
+static inline vf vf_div(vf a, vf b)
+{
+    return _mm512_div_ps(a, b);
+}
+static inline vf vf_fma(vf a, vf b, vf c)
+{
+    return _mm512_fmadd_ps(a, b, c);
+}
+static inline vf vf_max(vf a, vf b)
+{
+    return _mm512_max_ps(a, b);
+}
+static inline vf vf_min(vf a, vf b)
+{
+    return _mm512_min_ps(a, b);
+}
+static inline vf vf_abs(vf a)
+{
+    return _mm512_abs_ps(a);
+}
+static inline vf vf_round(vf a)
+{
+    return _mm512_roundscale_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+}
+static inline vf vf_load_f16(const uint16_t *p)
+{
+    return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)p));
+}
+static inline void vf_store_f16(uint16_t *p, vf a)
+{
+    _mm256_storeu_si256((__m256i *)p, _mm512_cvtps_ph(a, _MM_FROUND_TO_NEAREST_INT));
+}
+static inline vf vf_from_vi(vi a)
+{
+    return _mm512_cvtepi32_ps(a);
+}
+static inline vi vi_from_vf(vf a)
+{
+    return _mm512_cvtps_epi32(a);
+}
+static inline vi vi_set1(int32_t x)
+{
+    return _mm512_set1_epi32(x);
+}
+static inline vi vi_add(vi a, vi b)
+{
+    return _mm512_add_epi32(a, b);
+}
+static inline vi vi_sub(vi a, vi b)
+{
+    return _mm512_sub_epi32(a, b);
+}
+static inline vi vi_mul(vi a, vi b)
+{
+    return _mm512_mullo_epi32(a, b);
+}
+static inline vi vi_load_u8(const uint8_t *p)
+{
+    return _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)p));
+}
+static inline vi vi_load_i8(const int8_t *p)
+{
+    return _mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i *)p));
+}
+static inline void vi_store_i8(int8_t *p, vi a)
+{
+    _mm_storeu_si128((__m128i *)p, _mm512_cvtsepi32_epi8(a));
+}
+static inline vf vf_scale2(vf a, vi n)
+{
+    vi bits = _mm512_slli_epi32(_mm512_add_epi32(n, _mm512_set1_epi32(127)), 23);
+    return _mm512_mul_ps(a, _mm512_castsi512_ps(bits));
+}
+static inline vf vf_bf16_even(const uint16_t *p)
+{
+    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_loadu_si512(p), 16));
+}
+static inline vf vf_bf16_odd(const uint16_t *p)
+{
+    return _mm512_castsi512_ps(
+        _mm512_and_si512(_mm512_loadu_si512(p), _mm512_set1_epi32((int)0xffff0000u)));
+}
+
+static inline vi bcast4(const int8_t *a)
+{
+    int32_t four;
+    memcpy(&four, a, sizeof four);
+    return _mm512_set1_epi32(four);
+}
+
+/* vpdpbusd: unsigned by signed bytes, four products added to each int32. */
+static inline void dot_nibbles(vi *dot, const uint8_t *w, const int8_t *a, size_t stride, int mt)
+{
+    const vi mask = _mm512_set1_epi8(15);
+    for (int g = 0; g < 4; g++) {
+        vi bytes = _mm512_loadu_si512(w + 64 * g);
+        vi low = _mm512_and_si512(bytes, mask);
+        vi high = _mm512_and_si512(_mm512_srli_epi16(bytes, 4), mask);
+        for (int r = 0; r < mt; r++) {
+            const int8_t *x = a + (size_t)r * stride + 4 * g;
+            vi sum = g ? dot[r] : _mm512_setzero_si512();
+            sum = _mm512_dpbusd_epi32(sum, low, bcast4(x));
+            dot[r] = _mm512_dpbusd_epi32(sum, high, bcast4(x + 16));
+        }
+    }
+}
+static inline __attribute__((always_inline)) void
+dot_unsigned(vi *dot, const uint8_t *w, const int8_t *a, size_t stride, int mt, int n_groups)
+{
+    for (int g = 0; g < n_groups; g++) {
+        vi bytes = _mm512_loadu_si512(w + 64 * g);
+        for (int r = 0; r < mt; r++)
+            dot[r] = _mm512_dpbusd_epi32(g ? dot[r] : _mm512_setzero_si512(), bytes,
+                                         bcast4(a + (size_t)r * stride + 4 * g));
+    }
+}
+static inline void dot_u5(vi *dot, const uint8_t *w, const int8_t *a, size_t stride, int mt)
+{
+    dot_unsigned(dot, w, a, stride, mt, 8);
+}
+static inline void dot_u6_16(vi *dot, const uint8_t *w, const int8_t *a, size_t stride, int mt)
+{
+    dot_unsigned(dot, w, a, stride, mt, 4);
+}
+/* Signed weights become unsigned by adding 128; 128 times the row's sum is taken off again. */
+static inline void dot_i8(vi *dot, const uint8_t *w, const int8_t *a, const int32_t *sum,
+                          size_t stride, size_t sum_stride, int mt)
+{
+    const vi offset = _mm512_set1_epi8((char)-128);
+    for (int g = 0; g < 8; g++) {
+        vi bytes = _mm512_xor_si512(_mm512_loadu_si512(w + 64 * g), offset);
+        for (int r = 0; r < mt; r++) {
+            vi start = g ? dot[r] : _mm512_set1_epi32(-128 * sum[(size_t)r * sum_stride]);
+            dot[r] = _mm512_dpbusd_epi32(start, bytes, bcast4(a + (size_t)r * stride + 4 * g));
+        }
+    }
+}
+
+/* acc + the dot product of bf16 pairs, in f32. */
+#define SIMD_HAS_BF16_DOT 1
+static inline vf vf_dot_bf16(vf acc, const uint16_t *w, const uint16_t *pair)
+{
+    int32_t two;
+    memcpy(&two, pair, sizeof two);
+    return _mm512_dpbf16_ps(acc, (__m512bh)_mm512_loadu_si512(w), (__m512bh)_mm512_set1_epi32(two));
+}
+
+#endif

@@ -1,0 +1,212 @@
+/* The vector layer in plain C: 16 lanes as arrays. Slow and obvious: the oracle. */
+#ifndef ENG_COMPUTE_SIMD_SCALAR_H
+#define ENG_COMPUTE_SIMD_SCALAR_H
+
+#include "base/dtype.h"
+
+#include <math.h>
+#include <stdint.h>
+#include <string.h>
+
+enum { LANES = 16, QUANT_TILE = 2, FLOAT_TILE = 2 };
+
+typedef struct vf {
+    float v[LANES];
+} vf;
+typedef struct vi {
+    int32_t v[LANES];
+} vi;
+
+#define FOR_LANES for (int i_ = 0; i_ < LANES; i_++)
+
+static inline vf vf_set1(float x)
+{
+    vf o;
+    FOR_LANES o.v[i_] = x;
+    return o;
+}
+static inline vf vf_load(const float *p)
+{
+    vf o;
+    memcpy(o.v, p, sizeof o.v);
+    return o;
+}
+static inline void vf_store(float *p, vf a)
+{
+    memcpy(p, a.v, sizeof a.v);
+}
+static inline vf vf_add(vf a, vf b)
+{
+    FOR_LANES a.v[i_] += b.v[i_];
+    return a;
+}
+static inline vf vf_sub(vf a, vf b)
+{
+    FOR_LANES a.v[i_] -= b.v[i_];
+    return a;
+}
+static inline vf vf_mul(vf a, vf b)
+{
+    FOR_LANES a.v[i_] *= b.v[i_];
+    return a;
+}
+static inline vf vf_div(vf a, vf b)
+{
+    FOR_LANES a.v[i_] /= b.v[i_];
+    return a;
+}
+static inline vf vf_fma(vf a, vf b, vf c)
+{
+    FOR_LANES a.v[i_] = fmaf(a.v[i_], b.v[i_], c.v[i_]);
+    return a;
+}
+/* Like the instruction: the second operand when either is NaN. */
+static inline vf vf_max(vf a, vf b)
+{
+    FOR_LANES a.v[i_] = a.v[i_] > b.v[i_] ? a.v[i_] : b.v[i_];
+    return a;
+}
+static inline vf vf_min(vf a, vf b)
+{
+    FOR_LANES a.v[i_] = a.v[i_] < b.v[i_] ? a.v[i_] : b.v[i_];
+    return a;
+}
+static inline vf vf_abs(vf a)
+{
+    FOR_LANES a.v[i_] = fabsf(a.v[i_]);
+    return a;
+}
+static inline vf vf_round(vf a)
+{
+    FOR_LANES a.v[i_] = nearbyintf(a.v[i_]);
+    return a;
+}
+static inline vf vf_load_f16(const uint16_t *p)
+{
+    vf o;
+    FOR_LANES o.v[i_] = eng_f16_to_f32(p[i_]);
+    return o;
+}
+static inline void vf_store_f16(uint16_t *p, vf a)
+{
+    FOR_LANES p[i_] = eng_f32_to_f16(a.v[i_]);
+}
+static inline vf vf_from_vi(vi a)
+{
+    vf o;
+    FOR_LANES o.v[i_] = (float)a.v[i_];
+    return o;
+}
+static inline vi vi_from_vf(vf a) /* whole numbers only */
+{
+    vi o;
+    FOR_LANES o.v[i_] = (int32_t)a.v[i_];
+    return o;
+}
+static inline vi vi_set1(int32_t x)
+{
+    vi o;
+    FOR_LANES o.v[i_] = x;
+    return o;
+}
+static inline vi vi_add(vi a, vi b)
+{
+    FOR_LANES a.v[i_] += b.v[i_];
+    return a;
+}
+static inline vi vi_sub(vi a, vi b)
+{
+    FOR_LANES a.v[i_] -= b.v[i_];
+    return a;
+}
+static inline vi vi_mul(vi a, vi b)
+{
+    FOR_LANES a.v[i_] *= b.v[i_];
+    return a;
+}
+static inline vi vi_load_u8(const uint8_t *p)
+{
+    vi o;
+    FOR_LANES o.v[i_] = p[i_];
+    return o;
+}
+static inline vi vi_load_i8(const int8_t *p)
+{
+    vi o;
+    FOR_LANES o.v[i_] = p[i_];
+    return o;
+}
+static inline void vi_store_i8(int8_t *p, vi a) /* values within -128..127 */
+{
+    FOR_LANES p[i_] = (int8_t)a.v[i_];
+}
+/* a * 2^n for n in -126..127 */
+static inline vf vf_scale2(vf a, vi n)
+{
+    FOR_LANES
+    {
+        uint32_t bits = (uint32_t)(n.v[i_] + 127) << 23;
+        float f;
+        memcpy(&f, &bits, sizeof f);
+        a.v[i_] *= f;
+    }
+    return a;
+}
+/* LANES pairs of bf16: the even and the odd elements as floats. */
+static inline vf vf_bf16_even(const uint16_t *p)
+{
+    vf o;
+    FOR_LANES o.v[i_] = eng_bf16_to_f32(p[2 * i_]);
+    return o;
+}
+static inline vf vf_bf16_odd(const uint16_t *p)
+{
+    vf o;
+    FOR_LANES o.v[i_] = eng_bf16_to_f32(p[2 * i_ + 1]);
+    return o;
+}
+
+/* The dot products below multiply rows of 4-byte groups, 64 bytes from one group of k to the next,
+ * with one or more activation rows lying `stride` apart, and give one int32 a lane and row. */
+
+static inline void dot_i32(vi *dot, const uint8_t *w, int is_signed, int n_groups, const int8_t *a,
+                           size_t stride, int mt)
+{
+    for (int r = 0; r < mt; r++) {
+        vi sum = vi_set1(0);
+        for (int g = 0; g < n_groups; g++)
+            FOR_LANES for (int j = 0; j < 4; j++)
+            {
+                uint8_t b = w[64 * g + 4 * i_ + j];
+                int32_t wv = is_signed ? (int8_t)b : b;
+                sum.v[i_] += wv * a[(size_t)r * stride + (size_t)(4 * g + j)];
+            }
+        dot[r] = sum;
+    }
+}
+static inline void dot_nibbles(vi *dot, const uint8_t *w, const int8_t *a, size_t stride, int mt)
+{
+    uint8_t bytes[8 * 64];
+    for (int g = 0; g < 4; g++)
+        for (int i = 0; i < 4 * LANES; i++) {
+            bytes[64 * g + i] = w[64 * g + i] & 15;
+            bytes[64 * (g + 4) + i] = w[64 * g + i] >> 4;
+        }
+    dot_i32(dot, bytes, 0, 8, a, stride, mt);
+}
+static inline void dot_u5(vi *dot, const uint8_t *w, const int8_t *a, size_t stride, int mt)
+{
+    dot_i32(dot, w, 0, 8, a, stride, mt);
+}
+static inline void dot_u6_16(vi *dot, const uint8_t *w, const int8_t *a, size_t stride, int mt)
+{
+    dot_i32(dot, w, 0, 4, a, stride, mt);
+}
+static inline void dot_i8(vi *dot, const uint8_t *w, const int8_t *a, const int32_t *sum,
+                          size_t stride, size_t sum_stride, int mt)
+{
+    (void)sum, (void)sum_stride;
+    dot_i32(dot, w, 1, 8, a, stride, mt);
+}
+
+#endif

@@ -1,0 +1,33 @@
+/* A team of worker threads that run one function together (SPMD).
+ *
+ * Waiting is spin-then-sleep: a waiter spins for at most spin_us and then sleeps on a futex, so a
+ * team shares its cores with training or other processes without collapsing, and costs nothing when
+ * idle.
+ *
+ * Owner: the thread that created the team; it is member 0 and the only one that may call run and
+ * free. Everything a member wrote before a barrier is visible to all members after it. */
+#ifndef ENG_COMPUTE_TEAM_H
+#define ENG_COMPUTE_TEAM_H
+
+#include "base/status.h"
+
+#include <stdint.h>
+
+typedef struct eng_team eng_team;
+typedef void (*eng_team_fn)(void *arg, uint32_t member);
+
+ENG_MUST_CHECK eng_status eng__team_create(eng_team **out, uint32_t n_members, uint32_t spin_us,
+                                           eng_error *err);
+void eng__team_free(eng_team *team); /* NULL allowed */
+uint32_t eng__team_size(const eng_team *team);
+
+/* Runs fn(arg, member) once on every member, the caller being member 0; returns when all have. */
+void eng__team_run(eng_team *team, eng_team_fn fn, void *arg);
+
+/* Inside run: all members must call it, equally often. Resets the counter behind eng__team_next. */
+void eng__team_barrier(eng_team *team);
+/* Inside run: hands out 0, 1, 2, ... to whichever member asks, afresh after each barrier. Whatever
+ * the split, results must not depend on who computed what. */
+uint32_t eng__team_next(eng_team *team);
+
+#endif

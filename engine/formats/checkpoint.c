@@ -1,0 +1,413 @@
+#include "formats/checkpoint.h"
+
+#include "base/json.h"
+#include "formats/checkpoint_text.h"
+#include "formats/finite.h"
+#include "formats/names.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+typedef unsigned long long ull; /* for %llu */
+
+enum { MAX_TEXT_BYTES = 256 * 1024 * 1024, N_FILES = 5 };
+
+/* One tensor to write, under its Hugging Face name. */
+typedef struct out_tensor {
+    const eng_tensor_info *info;
+    char name[ENG__NAME_BYTES];
+    eng_dtype dtype;
+    bool conv1d;
+    uint32_t rope_heads; /* rows are reordered head by head; 0 = not */
+} out_tensor;
+
+typedef struct writer {
+    const eng_source *src;
+    const eng_checkpoint_options *options;
+    eng_error *err;
+    int dir_fd;
+    out_tensor *tensors; /* [n_tensors], sorted by name */
+    size_t n_tensors;
+    eng__digest_entry *digests;       /* [n_tensors] */
+    eng__digest_entry files[N_FILES]; /* those written so far */
+    size_t n_files;
+    bool manifest_begun;
+} writer;
+
+/* ---- files ---- */
+
+typedef struct out_file {
+    const char *name;
+    int fd;
+    uint64_t bytes;
+    eng_sha256 sha;
+} out_file;
+
+static eng_status file_error(const writer *w, const char *name, const char *call)
+{
+    return eng_fail(w->err, ENG_IO, "%s: %s: %s", name, call, strerror(errno));
+}
+
+static eng_status file_begin(const writer *w, out_file *f, const char *name)
+{
+    *f = (out_file){.name = name};
+    eng_sha256_init(&f->sha);
+    f->fd = openat(w->dir_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    return f->fd < 0 ? file_error(w, name, "open") : ENG_OK;
+}
+
+static eng_status file_put(const writer *w, out_file *f, const void *data, size_t n)
+{
+    const char *p = data;
+    eng_sha256_update(&f->sha, data, n);
+    f->bytes += n;
+    while (n) {
+        ssize_t put = write(f->fd, p, n);
+        if (put < 0 && errno == EINTR)
+            continue;
+        if (put < 0)
+            return file_error(w, f->name, "write");
+        p += put;
+        n -= (size_t)put;
+    }
+    return ENG_OK;
+}
+
+/* Syncs and closes, and enters the file for the manifest; a file with an error is only closed. */
+static eng_status file_end(writer *w, out_file *f, eng_status status)
+{
+    if (f->fd < 0)
+        return status;
+    if (status == ENG_OK && fsync(f->fd) != 0)
+        status = file_error(w, f->name, "fsync");
+    if (close(f->fd) != 0 && status == ENG_OK)
+        status = file_error(w, f->name, "close");
+    eng__digest_entry *entry = &w->files[w->n_files++];
+    entry->name = (char *)(uintptr_t)f->name;
+    entry->bytes = f->bytes;
+    eng_sha256_final_hex(&f->sha, entry->sha256);
+    return status;
+}
+
+/* Texts are checked before they are written: a vocabulary may hold bytes that are no UTF-8. */
+static eng_status write_text(writer *w, const char *name, eng__text *text)
+{
+    static const eng_json_rules rules = {
+        .max_depth = 32, .unique_keys = true, .no_nul_escape = true, .top_object = true};
+    out_file f;
+    eng_error why;
+    if (text->failed || !text->data)
+        return eng_fail(w->err, ENG_NOMEM, "%s: no memory, or more than %d bytes", name,
+                        MAX_TEXT_BYTES);
+    eng_status status = eng_json_check(text->data, text->len, &rules, NULL, &why);
+    if (status != ENG_OK)
+        return eng_fail(w->err, status, "%s: %.400s", name, why.text);
+    status = file_begin(w, &f, name);
+    if (status == ENG_OK)
+        status = file_put(w, &f, text->data, text->len);
+    return file_end(w, &f, status);
+}
+
+/* ---- tensors ---- */
+
+static int compare_out_tensors(const void *a, const void *b)
+{
+    return strcmp(((const out_tensor *)a)->name, ((const out_tensor *)b)->name);
+}
+
+static uint32_t rope_heads_of(const eng_config *c, const char *name)
+{
+    const char *part = strstr(name, ".attn_");
+    if (c->pos != ENG_POS_ROPE_PAIRS || !part)
+        return 0;
+    return strncmp(part, ".attn_q.", 8) == 0   ? c->n_head
+           : strncmp(part, ".attn_k.", 8) == 0 ? c->n_kv_head
+                                               : 0;
+}
+
+static eng_status plan_tensor(const writer *w, const eng_tensor_info *info, out_tensor *t)
+{
+    const eng_config *c = eng__source_config(w->src);
+    *t = (out_tensor){.info = info};
+    if (eng__name_to_hf(c, info->name, t->name, &t->conv1d) != ENG__NAME_TENSOR)
+        return eng_fail(w->err, ENG_UNSUPPORTED,
+                        "tensor %s: has no place in a Hugging Face "
+                        "directory",
+                        info->name);
+    if (info->n_dims < 1 || info->n_dims > 2)
+        return eng_fail(w->err, ENG_UNSUPPORTED, "tensor %s: %u dimensions, expected 1 or 2",
+                        info->name, info->n_dims);
+    t->dtype = info->n_dims == 2 ? w->options->dtype : ENG_F32;
+    t->rope_heads = rope_heads_of(c, info->name);
+    uint64_t rows = info->dims[info->n_dims - 1];
+    if (t->rope_heads && rows != (uint64_t)t->rope_heads * c->head_dim)
+        return eng_fail(w->err, ENG_FORMAT, "tensor %s: %llu rows, expected %u heads of %u",
+                        info->name, (ull)rows, t->rope_heads, c->head_dim);
+    return ENG_OK;
+}
+
+static eng_status plan_tensors(writer *w)
+{
+    w->n_tensors = eng__source_n_tensors(w->src);
+    w->tensors = calloc(w->n_tensors, sizeof *w->tensors);
+    w->digests = calloc(w->n_tensors, sizeof *w->digests);
+    if (!w->tensors || !w->digests)
+        return eng_fail(w->err, ENG_NOMEM, "no memory for %zu tensors", w->n_tensors);
+    for (size_t i = 0; i < w->n_tensors; i++) {
+        eng_status status = plan_tensor(w, eng__source_tensor(w->src, i), &w->tensors[i]);
+        if (status != ENG_OK)
+            return status;
+    }
+    qsort(w->tensors, w->n_tensors, sizeof *w->tensors, compare_out_tensors);
+    return ENG_OK;
+}
+
+static uint64_t bytes_of(const out_tensor *t)
+{
+    return t->info->n_elements * eng_dtype_info_of((uint32_t)t->dtype)->block_bytes;
+}
+
+static void put_header(const writer *w, eng__text *out)
+{
+    uint64_t at = 0;
+    eng__text_printf(out, "{\"__metadata__\":{\"format\":\"pt\"}");
+    for (size_t i = 0; i < w->n_tensors; i++) {
+        const out_tensor *t = &w->tensors[i];
+        const uint64_t *d = t->info->dims;
+        uint64_t outer = t->conv1d ? d[0] : d[1], inner = t->conv1d ? d[1] : d[0];
+        eng__text_printf(out, ",\"%s\":{\"dtype\":\"%s\",\"shape\":[", t->name,
+                         t->dtype == ENG_BF16 ? "BF16" : "F32");
+        if (t->info->n_dims == 2)
+            eng__text_printf(out, "%llu,", (ull)outer);
+        eng__text_printf(out, "%llu],\"data_offsets\":[%llu,%llu]}", (ull)inner, (ull)at,
+                         (ull)(at + bytes_of(t)));
+        at += bytes_of(t);
+    }
+    eng__text_put(out, "}", 1);
+    while (!out->failed && out->len % 8)
+        eng__text_put(out, " ", 1);
+}
+
+/* Adjacent pairs to half-split, in place: row 2i+a of each head becomes row a*r/2 + i, where r
+ * rotating rows lead a head. `head` is scratch for one head. */
+static void undo_rope_pairs(float *data, float *head, uint32_t n_heads, uint32_t head_dim,
+                            uint32_t r, size_t n_in)
+{
+    for (uint32_t h = 0; h < n_heads; h++) {
+        float *rows = data + (size_t)h * head_dim * n_in;
+        memcpy(head, rows, (size_t)r * n_in * sizeof *head);
+        for (uint32_t i = 0; i < r / 2; i++)
+            for (uint32_t a = 0; a < 2; a++)
+                memcpy(rows + ((size_t)a * (r / 2) + i) * n_in, head + (2 * (size_t)i + a) * n_in,
+                       n_in * sizeof *head);
+    }
+}
+
+/* dst[n_in][n_out] = src[n_out][n_in] */
+static void to_conv1d(float *dst, const float *src, size_t n_in, size_t n_out)
+{
+    enum { TILE = 32 };
+    for (size_t o0 = 0; o0 < n_out; o0 += TILE)
+        for (size_t i0 = 0; i0 < n_in; i0 += TILE)
+            for (size_t o = o0; o < n_out && o < o0 + TILE; o++)
+                for (size_t i = i0; i < n_in && i < i0 + TILE; i++)
+                    dst[i * n_out + o] = src[o * n_in + i];
+}
+
+/* From the source's layout to the directory's; the result is `data` or `other`, both n floats. */
+static float *relayout(const eng_config *c, const out_tensor *t, float *data, float *other)
+{
+    const eng_tensor_info *info = t->info;
+    if (t->rope_heads)
+        undo_rope_pairs(data, other, t->rope_heads, c->head_dim, c->rope_dims,
+                        info->n_dims == 2 ? (size_t)info->dims[0] : 1);
+    if (!t->conv1d || info->n_dims != 2)
+        return data;
+    to_conv1d(other, data, (size_t)info->dims[0], (size_t)info->dims[1]);
+    return other;
+}
+
+/* Writing over the floats from the front is safe: element i goes to half its old place. */
+static void narrow_to_bf16(float *data, size_t n)
+{
+    unsigned char *out = (unsigned char *)data;
+    for (size_t i = 0; i < n; i++) {
+        float f;
+        memcpy(&f, out + 4 * i, sizeof f);
+        uint16_t h = eng_f32_to_bf16(f);
+        memcpy(out + 2 * i, &h, sizeof h);
+    }
+}
+
+static eng_status write_tensor(const writer *w, out_file *f, const out_tensor *t, float *data,
+                               float *other, char sha256[ENG_SHA256_HEX])
+{
+    size_t n = (size_t)t->info->n_elements;
+    eng_status status = w->options->read
+                            ? w->options->read(w->options->read_ctx, t->info, data, w->err)
+                            : eng__source_read_f32(w->src, t->info, data, w->err);
+    if (status != ENG_OK)
+        return status;
+    if (!eng__is_finite(ENG_F32, data, n))
+        return eng_fail(w->err, ENG_INVALID, "tensor %s: a weight that is not finite",
+                        t->info->name);
+    float *laid_out = relayout(eng__source_config(w->src), t, data, other);
+    if (t->dtype == ENG_BF16)
+        narrow_to_bf16(laid_out, n);
+    eng_sha256_hex(laid_out, (size_t)bytes_of(t), sha256);
+    return file_put(w, f, laid_out, (size_t)bytes_of(t));
+}
+
+static eng_status write_tensors(writer *w, out_file *f)
+{
+    size_t most = 1;
+    for (size_t i = 0; i < w->n_tensors; i++)
+        if (w->tensors[i].info->n_elements > most)
+            most = (size_t)w->tensors[i].info->n_elements;
+    if (most > SIZE_MAX / sizeof(float))
+        return eng_fail(w->err, ENG_NOMEM, "no memory for %zu elements", most);
+    float *data = malloc(most * sizeof *data), *other = malloc(most * sizeof *other);
+    eng_status status = ENG_OK;
+    if (!data || !other)
+        status = eng_fail(w->err, ENG_NOMEM, "no memory for twice %zu floats", most);
+    for (size_t i = 0; i < w->n_tensors && status == ENG_OK; i++) {
+        w->digests[i].name = w->tensors[i].name;
+        status = write_tensor(w, f, &w->tensors[i], data, other, w->digests[i].sha256);
+    }
+    free(other);
+    free(data);
+    return status;
+}
+
+static eng_status write_safetensors(writer *w)
+{
+    out_file f;
+    eng__text header;
+    uint8_t len[8];
+    eng__text_init(&header, MAX_TEXT_BYTES);
+    put_header(w, &header);
+    for (int i = 0; i < 8; i++)
+        len[i] = (uint8_t)((uint64_t)header.len >> (8 * i));
+    eng_status status = file_begin(w, &f, "model.safetensors");
+    if (status == ENG_OK && header.failed)
+        status = eng_fail(w->err, ENG_NOMEM, "model.safetensors: no memory for its header");
+    if (status == ENG_OK)
+        status = file_put(w, &f, len, sizeof len);
+    if (status == ENG_OK)
+        status = file_put(w, &f, header.data, header.len);
+    if (status == ENG_OK)
+        status = write_tensors(w, &f);
+    eng__text_free(&header);
+    return file_end(w, &f, status);
+}
+
+/* ---- the directory ---- */
+
+/* In the order of their names, as the manifest lists them. */
+static eng_status write_files(writer *w)
+{
+    const eng_vocab *vocab = eng__source_vocab(w->src);
+    eng__text text;
+    eng__text_init(&text, MAX_TEXT_BYTES);
+    eng__checkpoint_config(&text, w->src, w->options->dtype);
+    eng_status status = write_text(w, "config.json", &text);
+    if (status == ENG_OK) {
+        text.len = 0;
+        eng__checkpoint_generation_config(&text, vocab);
+        status = write_text(w, "generation_config.json", &text);
+    }
+    if (status == ENG_OK)
+        status = write_safetensors(w);
+    if (status == ENG_OK) {
+        text.len = 0;
+        eng__checkpoint_tokenizer(&text, vocab);
+        status = write_text(w, "tokenizer.json", &text);
+    }
+    if (status == ENG_OK) {
+        text.len = 0;
+        eng__checkpoint_tokenizer_config(&text, w->src);
+        status = write_text(w, "tokenizer_config.json", &text);
+    }
+    eng__text_free(&text);
+    return status;
+}
+
+static eng_status write_manifest(writer *w, char id[ENG_POLICY_ID_BYTES])
+{
+    eng__text text;
+    out_file f = {.fd = -1};
+    char digest[ENG_SHA256_HEX];
+    eng__text_init(&text, MAX_TEXT_BYTES);
+    eng__checkpoint_manifest(&text, w->options, w->files, w->n_files, w->digests, w->n_tensors);
+    eng_status status = text.failed ? eng_fail(w->err, ENG_NOMEM, "manifest.json: no memory")
+                                    : file_begin(w, &f, "manifest.json");
+    w->manifest_begun = status == ENG_OK;
+    if (status == ENG_OK)
+        status = file_put(w, &f, text.data, text.len);
+    if (status == ENG_OK && fsync(f.fd) != 0)
+        status = file_error(w, "manifest.json", "fsync");
+    if (f.fd >= 0 && close(f.fd) != 0 && status == ENG_OK)
+        status = file_error(w, "manifest.json", "close");
+    if (status == ENG_OK && fsync(w->dir_fd) != 0)
+        status = file_error(w, "the directory", "fsync");
+    if (status == ENG_OK) {
+        eng_sha256_hex(text.data, text.len, digest);
+        snprintf(id, ENG_POLICY_ID_BYTES, "pol_%.16s", digest);
+    }
+    eng__text_free(&text);
+    return status;
+}
+
+static eng_status open_dir(writer *w, const char *dir, bool *created)
+{
+    *created = mkdir(dir, 0700) == 0;
+    if (!*created && errno != EEXIST)
+        return file_error(w, dir, "mkdir");
+    w->dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (w->dir_fd < 0)
+        return file_error(w, dir, "open");
+    if (faccessat(w->dir_fd, "manifest.json", F_OK, 0) == 0)
+        return eng_fail(w->err, ENG_INVALID, "%s: holds a checkpoint already", dir);
+    return ENG_OK;
+}
+
+static void remove_written(const writer *w, const char *dir, bool created)
+{
+    for (size_t i = 0; i < w->n_files; i++)
+        unlinkat(w->dir_fd, w->files[i].name, 0);
+    if (w->manifest_begun)
+        unlinkat(w->dir_fd, "manifest.json", 0);
+    if (created)
+        rmdir(dir);
+}
+
+eng_status eng_checkpoint_write(const eng_source *src, const char *dir,
+                                const eng_checkpoint_options *options, char id[ENG_POLICY_ID_BYTES],
+                                eng_error *err)
+{
+    static const eng_checkpoint_options defaults;
+    writer w = {.src = src, .options = options ? options : &defaults, .err = err, .dir_fd = -1};
+    bool created = false;
+    if (w.options->dtype != ENG_F32 && w.options->dtype != ENG_BF16)
+        return eng_fail(err, ENG_INVALID, "a checkpoint of type %d, expected f32 or bf16",
+                        (int)w.options->dtype);
+    eng_status status = plan_tensors(&w);
+    if (status == ENG_OK)
+        status = open_dir(&w, dir, &created);
+    if (status == ENG_OK)
+        status = write_files(&w);
+    if (status == ENG_OK)
+        status = write_manifest(&w, id);
+    if (status != ENG_OK)
+        remove_written(&w, dir, created);
+    if (w.dir_fd >= 0)
+        close(w.dir_fd);
+    free(w.tensors);
+    free(w.digests);
+    return status;
+}

@@ -1,0 +1,54 @@
+#include "formats/finite.h"
+
+#include <string.h>
+
+/* Plain ors over the whole range, so that the compiler can use vectors. */
+static bool all_f32(const uint8_t *p, size_t n)
+{
+    uint32_t bad = 0;
+    for (size_t i = 0; i < n; i++) {
+        uint32_t u;
+        memcpy(&u, p + 4 * i, sizeof u);
+        bad |= (u & 0x7f800000u) == 0x7f800000u;
+    }
+    return !bad;
+}
+
+/* n 16-bit floats, `stride` bytes apart, with the exponent bits `mask`. */
+static bool all_16(const uint8_t *p, size_t n, size_t stride, uint16_t mask)
+{
+    uint32_t bad = 0;
+    for (size_t i = 0; i < n; i++) {
+        uint16_t u;
+        memcpy(&u, p + stride * i, sizeof u);
+        bad |= (u & mask) == mask;
+    }
+    return !bad;
+}
+
+bool eng__is_finite(eng_dtype type, const void *data, size_t n)
+{
+    enum { HALF_EXPONENT = 0x7c00, BF16_EXPONENT = 0x7f80 };
+    const uint8_t *p = data;
+    const eng_dtype_info *info = eng_dtype_info_of((uint32_t)type);
+    size_t n_blocks = n / info->block_elements, step = info->block_bytes;
+    switch (type) {
+    case ENG_F32:
+        return all_f32(p, n);
+    case ENG_BF16:
+        return all_16(p, n, 2, BF16_EXPONENT);
+    case ENG_F16:
+    case ENG_Q4_0:
+    case ENG_Q5_0:
+    case ENG_Q8_0:
+        return all_16(p, n_blocks, step, HALF_EXPONENT);
+    case ENG_Q4_1:
+    case ENG_Q5_1:
+    case ENG_Q4_K:
+        return all_16(p, n_blocks, step, HALF_EXPONENT) &&
+               all_16(p + 2, n_blocks, step, HALF_EXPONENT);
+    case ENG_Q6_K:
+        return all_16(p + 208, n_blocks, step, HALF_EXPONENT);
+    }
+    return false;
+}

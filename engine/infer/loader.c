@@ -1,0 +1,447 @@
+#include "infer/loader.h"
+
+#include "compute/pack.h"
+
+#include <math.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+enum { PACK_ALIGN = 64, MAX_LOADERS = 16, HUGE_PAGE = 2 * 1024 * 1024 };
+
+/* ---- the plan: every matrix and vector, checked against the config, before anything is read ----
+ */
+
+/* Rows [row0, row0 + packed->n) of a tensor become one packed matrix. */
+typedef struct matrix_job {
+    const eng_tensor_info *tensor;
+    eng_packed *packed;
+    uint64_t row0;
+    size_t offset; /* in the weight block */
+} matrix_job;
+
+typedef struct vector_job {
+    const eng_tensor_info *tensor;
+    float **out;
+    uint64_t first, n; /* elements of the tensor */
+    uint64_t room;     /* floats reserved; the rest is zero */
+} vector_job;
+
+typedef struct plan {
+    eng_model *model;
+    const eng_source *src;
+    eng_serve_type serve_type;
+    matrix_job *matrices;
+    vector_job *vectors;
+    size_t n_matrices, n_vectors;
+    size_t matrix_bytes, vector_floats;
+    size_t type_bytes[32]; /* bytes by type, to name the commonest */
+} plan;
+
+static size_t round_up(size_t n, size_t to)
+{
+    return (n + to - 1) / to * to;
+}
+
+/* The type a matrix is served in; rows that cannot be cut in blocks of 32 stay floats. */
+static eng_dtype served_type(eng_serve_type wanted, eng_dtype stored, uint64_t k)
+{
+    switch (wanted) {
+    case ENG_SERVE_F32:
+        return ENG_F32;
+    case ENG_SERVE_BF16:
+        return ENG_BF16;
+    case ENG_SERVE_Q8_0:
+        return k % ENG_QBLOCK == 0 ? ENG_Q8_0 : ENG_F32;
+    case ENG_SERVE_AS_FILE:
+        break;
+    }
+    return stored;
+}
+
+static void plan_rows(plan *p, const eng_tensor_info *t, eng_packed *packed, uint64_t row0,
+                      uint32_t n)
+{
+    eng_dtype type = served_type(p->serve_type, t->type, t->dims[0]);
+    eng__packed_shape(packed, type, n, (uint32_t)t->dims[0]);
+    p->matrices[p->n_matrices++] = (matrix_job){t, packed, row0, p->matrix_bytes};
+    size_t bytes = packed->group_bytes * packed->n_groups;
+    p->matrix_bytes += round_up(bytes, PACK_ALIGN);
+    p->type_bytes[type] += bytes;
+}
+
+static eng_status plan_matrix(plan *p, eng_packed *packed, uint32_t n, uint32_t k, const char *name,
+                              eng_error *err)
+{
+    const eng_tensor_info *t;
+    eng_status st = eng__source_expect(p->src, name, k, n, &t, err);
+    if (st == ENG_OK)
+        plan_rows(p, t, packed, 0, n);
+    return st;
+}
+
+/* n elements from `first` of a one-dimensional tensor of `total`, zero-padded to whole groups. */
+static eng_status plan_vector(plan *p, float **out, const char *name, uint64_t total,
+                              uint64_t first, uint64_t n, eng_error *err)
+{
+    const eng_tensor_info *t;
+    eng_status st = eng__source_expect(p->src, name, total, 0, &t, err);
+    if (st != ENG_OK)
+        return st;
+    uint64_t room = round_up(n, ENG_GROUP_ROWS);
+    p->vectors[p->n_vectors++] = (vector_job){t, out, first, n, room};
+    p->vector_floats += room;
+    return ENG_OK;
+}
+
+typedef char tensor_name[64];
+
+static const char *layer_name(tensor_name out, uint32_t layer, const char *part)
+{
+    snprintf(out, sizeof(tensor_name), "blk.%u.%s", layer, part);
+    return out;
+}
+
+static eng_status plan_norm(plan *p, eng_norm *norm, const char *name, eng_error *err)
+{
+    const eng_config *c = &p->model->config;
+    tensor_name full;
+    norm->eps = c->norm_eps;
+    norm->layer = c->norm == ENG_NORM_LAYER;
+    snprintf(full, sizeof full, "%s.weight", name);
+    eng_status st = plan_vector(p, &norm->weight, full, c->n_embd, 0, c->n_embd, err);
+    if (st != ENG_OK || !norm->layer)
+        return st;
+    snprintf(full, sizeof full, "%s.bias", name);
+    return plan_vector(p, &norm->bias, full, c->n_embd, 0, c->n_embd, err);
+}
+
+/* blk.N.<part>.weight, with .bias if `biased` */
+static eng_status plan_linear(plan *p, eng_linear *linear, uint32_t layer, const char *part,
+                              uint32_t n, uint32_t k, bool biased, eng_error *err)
+{
+    tensor_name stem, full;
+    layer_name(stem, layer, part);
+    snprintf(full, sizeof full, "%.50s.weight", stem);
+    eng_status st = plan_matrix(p, &linear->w, n, k, full, err);
+    if (st != ENG_OK || !biased)
+        return st;
+    snprintf(full, sizeof full, "%.50s.bias", stem);
+    return plan_vector(p, &linear->bias, full, n, 0, n, err);
+}
+
+/* q, k and v: three tensors, or the row ranges of gpt2's attn_qkv. */
+static eng_status plan_qkv(plan *p, eng_layer *layer, uint32_t l, eng_error *err)
+{
+    const eng_config *c = &p->model->config;
+    const uint32_t nq = c->n_head * c->head_dim, nkv = c->n_kv_head * c->head_dim;
+    eng_linear *const parts[3] = {&layer->q, &layer->k, &layer->v};
+    const uint32_t sizes[3] = {nq, nkv, nkv};
+    tensor_name name;
+    if (!eng__source_find(p->src, layer_name(name, l, "attn_qkv.weight"))) {
+        static const char *const names[3] = {"attn_q", "attn_k", "attn_v"};
+        for (int i = 0; i < 3; i++) {
+            eng_status st =
+                plan_linear(p, parts[i], l, names[i], sizes[i], c->n_embd, c->qkv_bias, err);
+            if (st != ENG_OK)
+                return st;
+        }
+        return ENG_OK;
+    }
+    const eng_tensor_info *t;
+    const uint32_t total = nq + 2 * nkv;
+    eng_status st = eng__source_expect(p->src, name, c->n_embd, total, &t, err);
+    uint32_t row = 0;
+    for (int i = 0; i < 3 && st == ENG_OK; row += sizes[i++]) {
+        plan_rows(p, t, &parts[i]->w, row, sizes[i]);
+        if (c->qkv_bias)
+            st = plan_vector(p, &parts[i]->bias, layer_name(name, l, "attn_qkv.bias"), total, row,
+                             sizes[i], err);
+    }
+    return st;
+}
+
+static eng_status plan_layer(plan *p, uint32_t l, eng_error *err)
+{
+    const eng_config *c = &p->model->config;
+    eng_layer *layer = &p->model->layers[l];
+    tensor_name name;
+    eng_status st = plan_norm(p, &layer->attn_norm, layer_name(name, l, "attn_norm"), err);
+    if (st == ENG_OK)
+        st = plan_qkv(p, layer, l, err);
+    if (st == ENG_OK)
+        st = plan_linear(p, &layer->o, l, "attn_output", c->n_embd, c->n_head * c->head_dim,
+                         c->out_bias, err);
+    if (st == ENG_OK)
+        st = plan_norm(p, &layer->ffn_norm, layer_name(name, l, "ffn_norm"), err);
+    if (st == ENG_OK && c->mlp == ENG_MLP_SWIGLU)
+        st = plan_linear(p, &layer->gate, l, "ffn_gate", c->n_ff, c->n_embd, c->out_bias, err);
+    if (st == ENG_OK)
+        st = plan_linear(p, &layer->up, l, "ffn_up", c->n_ff, c->n_embd, c->out_bias, err);
+    if (st == ENG_OK)
+        st = plan_linear(p, &layer->down, l, "ffn_down", c->n_embd, c->n_ff, c->out_bias, err);
+    return st;
+}
+
+static eng_status plan_model(plan *p, eng_error *err)
+{
+    eng_model *m = p->model;
+    const eng_config *c = &m->config;
+    eng_status st = plan_matrix(p, &m->embed, c->n_vocab, c->n_embd, "token_embd.weight", err);
+    if (st == ENG_OK && c->pos == ENG_POS_LEARNED) {
+        const eng_tensor_info *t;
+        st = eng__source_expect(p->src, "position_embd.weight", c->n_embd, c->n_ctx, &t, err);
+        if (st == ENG_OK) {
+            uint64_t n = (uint64_t)c->n_ctx * c->n_embd;
+            p->vectors[p->n_vectors++] =
+                (vector_job){t, &m->positions, 0, n, round_up(n, ENG_GROUP_ROWS)};
+            p->vector_floats += round_up(n, ENG_GROUP_ROWS);
+        }
+    }
+    for (uint32_t l = 0; l < c->n_layer && st == ENG_OK; l++)
+        st = plan_layer(p, l, err);
+    if (st == ENG_OK)
+        st = plan_norm(p, &m->final_norm, "output_norm", err);
+    if (st == ENG_OK && !c->tied)
+        st = plan_matrix(p, &m->unembed.w, c->n_vocab, c->n_embd, "output.weight", err);
+    return st;
+}
+
+/* ---- reading and packing ---- */
+
+typedef struct loading {
+    const plan *p;
+    pthread_mutex_t mutex;
+    size_t next;       /* (m) next matrix */
+    eng_status status; /* (m) first failure */
+    eng_error error;   /* (m) */
+} loading;
+
+/* n rows of the tensor in their served type, from bytes or floats already read. */
+static eng_status pack_matrix(const matrix_job *job, const uint8_t *stored, const float *floats,
+                              eng_error *err)
+{
+    eng_packed *w = job->packed;
+    const size_t row_bytes = eng__row_bytes(w->type, w->k);
+    uint8_t *encoded = floats ? malloc(row_bytes * ENG_GROUP_ROWS) : NULL;
+    if (floats && !encoded)
+        return eng_fail(err, ENG_NOMEM, "tensor %s: out of memory", job->tensor->name);
+    eng_status st = ENG_OK;
+    for (uint32_t g = 0; g < w->n_groups && st == ENG_OK; g++) {
+        uint32_t first = g * ENG_GROUP_ROWS;
+        uint32_t n = w->n - first < ENG_GROUP_ROWS ? w->n - first : ENG_GROUP_ROWS;
+        const uint8_t *rows = encoded;
+        if (floats) {
+            for (uint32_t r = 0; r < n; r++)
+                eng__encode_row(w->type, floats + (job->row0 + first + r) * w->k,
+                                encoded + r * row_bytes, w->k);
+        } else {
+            rows = stored + (job->row0 + first) * row_bytes;
+        }
+        for (uint32_t r = 0; r < n; r++)
+            if (!eng__row_finite(w->type, rows + r * row_bytes, w->k))
+                st = eng_fail(err, ENG_FORMAT, "tensor %s: row %llu holds a NaN or an infinity",
+                              job->tensor->name, (unsigned long long)(job->row0 + first + r));
+        if (st == ENG_OK)
+            eng__pack_group(w, g, rows, row_bytes, n);
+    }
+    free(encoded);
+    return st;
+}
+
+static eng_status load_matrix(const plan *p, const matrix_job *job, eng_error *err)
+{
+    const eng_tensor_info *t = job->tensor;
+    const bool convert = job->packed->type != t->type;
+    void *data = malloc(convert ? (size_t)t->n_elements * sizeof(float) : (size_t)t->n_bytes);
+    if (!data)
+        return eng_fail(err, ENG_NOMEM, "tensor %s: out of memory", t->name);
+    eng_status st = convert ? eng__source_read_f32(p->src, t, data, err)
+                            : eng__source_read(p->src, t, data, err);
+    if (st == ENG_OK)
+        st = pack_matrix(job, convert ? NULL : data, convert ? data : NULL, err);
+    free(data);
+    return st;
+}
+
+static void *loader_main(void *arg)
+{
+    loading *l = arg;
+    for (;;) {
+        pthread_mutex_lock(&l->mutex);
+        size_t i = l->status == ENG_OK ? l->next++ : l->p->n_matrices;
+        pthread_mutex_unlock(&l->mutex);
+        if (i >= l->p->n_matrices)
+            return NULL;
+        eng_error err;
+        eng_status st = load_matrix(l->p, &l->p->matrices[i], &err);
+        if (st != ENG_OK) {
+            pthread_mutex_lock(&l->mutex);
+            if (l->status == ENG_OK) {
+                l->status = st;
+                l->error = err;
+            }
+            pthread_mutex_unlock(&l->mutex);
+        }
+    }
+}
+
+static eng_status load_matrices(const plan *p, uint32_t n_threads, eng_error *err)
+{
+    loading l = {.p = p, .status = ENG_OK};
+    pthread_t threads[MAX_LOADERS];
+    uint32_t started = 0;
+    if (pthread_mutex_init(&l.mutex, NULL) != 0)
+        return eng_fail(err, ENG_NOMEM, "out of memory");
+    if (n_threads > MAX_LOADERS)
+        n_threads = MAX_LOADERS;
+    while (started + 1 < n_threads && pthread_create(&threads[started], NULL, loader_main, &l) == 0)
+        started++;
+    loader_main(&l); /* a thread that could not start only makes loading slower */
+    while (started)
+        pthread_join(threads[--started], NULL);
+    pthread_mutex_destroy(&l.mutex);
+    if (l.status != ENG_OK && err)
+        *err = l.error;
+    return l.status;
+}
+
+static eng_status load_vector(const plan *p, const vector_job *job, float *dst, eng_error *err)
+{
+    const eng_tensor_info *t = job->tensor;
+    float *all = malloc((size_t)t->n_elements * sizeof *all);
+    if (!all)
+        return eng_fail(err, ENG_NOMEM, "tensor %s: out of memory", t->name);
+    eng_status st = eng__source_read_f32(p->src, t, all, err);
+    if (st == ENG_OK)
+        memcpy(dst, all + job->first, (size_t)job->n * sizeof *dst);
+    free(all);
+    for (uint64_t i = 0; i < job->n && st == ENG_OK; i++)
+        if (!isfinite(dst[i]))
+            st = eng_fail(err, ENG_FORMAT, "tensor %s: element %llu is not finite", t->name,
+                          (unsigned long long)(job->first + i));
+    *job->out = dst;
+    return st;
+}
+
+/* cos and sin of position * base^(-2i/dims) (Su et al. 2021), the product rounded to f32 as the
+ * reference implementations do; rope_freqs.weight divides the frequencies where a file has it. */
+static eng_status fill_rope(const plan *p, eng_error *err)
+{
+    eng_model *m = p->model;
+    const eng_config *c = &m->config;
+    const uint32_t half = c->rope_dims / 2;
+    const eng_tensor_info *t = NULL;
+    float divisors[256];
+    if (half > sizeof divisors / sizeof *divisors)
+        return eng_fail(err, ENG_UNSUPPORTED, "rope.dimension_count is %u, at most 512 expected",
+                        c->rope_dims);
+    if (eng__source_find(p->src, "rope_freqs.weight")) {
+        eng_status st = eng__source_expect(p->src, "rope_freqs.weight", half, 0, &t, err);
+        if (st == ENG_OK)
+            st = eng__source_read_f32(p->src, t, divisors, err);
+        if (st != ENG_OK)
+            return st;
+    }
+    for (uint32_t i = 0; i < half; i++) {
+        float divisor = t ? divisors[i] : 1.0f;
+        float frequency = (float)(1.0 / pow(c->rope_base, 2.0 * i / c->rope_dims)) / divisor;
+        for (uint32_t pos = 0; pos < c->n_ctx; pos++) {
+            double angle = (float)pos * frequency;
+            m->rope_cos[(size_t)pos * half + i] = (float)cos(angle);
+            m->rope_sin[(size_t)pos * half + i] = (float)sin(angle);
+        }
+    }
+    return ENG_OK;
+}
+
+static eng_status allocate(plan *p, eng_error *err)
+{
+    eng_model *m = p->model;
+    const eng_config *c = &m->config;
+    const bool rotates = c->pos != ENG_POS_LEARNED;
+    const size_t rope = rotates ? (size_t)c->n_ctx * (c->rope_dims / 2) : 0;
+    m->matrix_bytes = round_up(p->matrix_bytes, HUGE_PAGE);
+    void *block =
+        mmap(NULL, m->matrix_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (block == MAP_FAILED)
+        return eng_fail(err, ENG_NOMEM, "the weights need %zu bytes, which the system refused",
+                        m->matrix_bytes);
+    m->matrices = block;
+    madvise(block, m->matrix_bytes, MADV_HUGEPAGE); /* a wish: fewer TLB misses */
+    m->vector_floats = p->vector_floats + 2 * rope;
+    m->vectors = calloc(m->vector_floats, sizeof *m->vectors);
+    if (!m->vectors)
+        return eng_fail(err, ENG_NOMEM, "norms and biases: out of memory");
+    if (rotates) {
+        m->rope_cos = m->vectors + p->vector_floats;
+        m->rope_sin = m->rope_cos + rope;
+    }
+    for (size_t i = 0; i < p->n_matrices; i++)
+        p->matrices[i].packed->data = m->matrices + p->matrices[i].offset;
+    return ENG_OK;
+}
+
+static int larger_first(const void *a, const void *b)
+{
+    uint64_t x = ((const matrix_job *)a)->tensor->n_bytes;
+    uint64_t y = ((const matrix_job *)b)->tensor->n_bytes;
+    return (x < y) - (x > y);
+}
+
+static eng_status run_plan(plan *p, uint32_t n_threads, eng_error *err)
+{
+    eng_model *m = p->model;
+    eng_status st = allocate(p, err);
+    if (st != ENG_OK)
+        return st;
+    qsort(p->matrices, p->n_matrices, sizeof *p->matrices, larger_first);
+    st = load_matrices(p, n_threads ? n_threads : eng_cpu_count(), err);
+    float *at = m->vectors;
+    for (size_t i = 0; i < p->n_vectors && st == ENG_OK; at += p->vectors[i++].room)
+        st = load_vector(p, &p->vectors[i], at, err);
+    if (st == ENG_OK && m->rope_cos)
+        st = fill_rope(p, err);
+    for (int i = 0; i < 32; i++)
+        if (p->type_bytes[i] > p->type_bytes[m->common_type])
+            m->common_type = (eng_dtype)i;
+    if (m->config.tied)
+        m->unembed.w = m->embed;
+    return st;
+}
+
+eng_status eng__load_weights(eng_model *model, const eng_source *src, eng_serve_type serve_type,
+                             uint32_t n_threads, eng_error *err)
+{
+    enum { PER_LAYER = 24, AROUND = 8 }; /* tensors, generously */
+    model->config = *eng__source_config(src);
+    const size_t n = (size_t)model->config.n_layer * PER_LAYER + AROUND;
+    plan p = {.model = model, .src = src, .serve_type = serve_type};
+    model->layers = calloc(model->config.n_layer, sizeof *model->layers);
+    p.matrices = calloc(n, sizeof *p.matrices);
+    p.vectors = calloc(n, sizeof *p.vectors);
+    eng_status st = ENG_OK;
+    if (!model->layers || !p.matrices || !p.vectors)
+        st = eng_fail(err, ENG_NOMEM, "loading a model of %u layers: out of memory",
+                      model->config.n_layer);
+    if (st == ENG_OK)
+        st = plan_model(&p, err);
+    if (st == ENG_OK)
+        st = run_plan(&p, n_threads, err);
+    free(p.matrices);
+    free(p.vectors);
+    return st;
+}
+
+void eng__free_weights(eng_model *model)
+{
+    if (model->matrices)
+        munmap(model->matrices, model->matrix_bytes);
+    free(model->vectors);
+    free(model->layers);
+    model->matrices = NULL;
+    model->vectors = NULL;
+    model->layers = NULL;
+}

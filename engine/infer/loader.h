@@ -1,0 +1,16 @@
+/* Fills an eng_model's weights from an opened source: sizes first (one allocation for all), then
+ * reading and packing on several threads. */
+#ifndef ENG_INFER_LOADER_H
+#define ENG_INFER_LOADER_H
+
+#include "formats/source.h"
+#include "infer/model.h"
+
+/* Sets config, weights, rope tables and common_type of an otherwise empty model, whose kernels are
+ * chosen. On failure the model holds whatever was allocated; eng__free_weights frees it. */
+ENG_MUST_CHECK eng_status eng__load_weights(eng_model *model, const eng_source *src,
+                                            eng_serve_type serve_type, uint32_t n_threads,
+                                            eng_error *err);
+void eng__free_weights(eng_model *model);
+
+#endif

@@ -1,0 +1,116 @@
+#include "infer/model.h"
+
+#include "compute/pack.h"
+#include "formats/source.h"
+#include "infer/loader.h"
+#include "text/tokenizer.h"
+
+#include <stdlib.h>
+
+static uint64_t next_uid(void)
+{
+    static atomic_uint_fast64_t last;
+    return atomic_fetch_add(&last, 1) + 1;
+}
+
+/* What the kernels and the KV layout take for granted of a config. */
+static eng_status check_shape(const eng_config *c, eng_error *err)
+{
+    if (c->n_head % c->n_kv_head != 0)
+        return eng_fail(err, ENG_UNSUPPORTED,
+                        "attention.head_count is %u, not a multiple of head_count_kv %u", c->n_head,
+                        c->n_kv_head);
+    if (c->rope_dims % 2 != 0 || c->rope_dims > c->head_dim)
+        return eng_fail(err, ENG_UNSUPPORTED,
+                        "rope.dimension_count is %u, an even number up to the head width %u "
+                        "expected",
+                        c->rope_dims, c->head_dim);
+    return ENG_OK;
+}
+
+static eng_status fill_model(eng_model *m, const char *path, const eng_model_options *options,
+                             eng_error *err)
+{
+    eng_source *src;
+    eng_status st = eng__source_open(&src, path, err);
+    if (st != ENG_OK)
+        return st;
+    st = check_shape(eng__source_config(src), err);
+    if (st == ENG_OK)
+        st = eng__tokenizer_create(&m->tokenizer, eng__source_vocab(src), err);
+    if (st == ENG_OK)
+        st = eng__source_digest(src, m->digest, err);
+    if (st == ENG_OK)
+        st = eng__load_weights(m, src, options->serve_type, options->n_threads, err);
+    eng__source_close(src);
+    return st;
+}
+
+eng_status eng_model_open(eng_model **out, const char *path, const eng_model_options *options,
+                          eng_error *err)
+{
+    static const eng_model_options defaults = {0};
+    if (!options)
+        options = &defaults;
+    eng_model *m = calloc(1, sizeof *m);
+    if (!m)
+        return eng_fail(err, ENG_NOMEM, "model: out of memory");
+    atomic_init(&m->refs, 1);
+    m->uid = next_uid();
+    m->kernels = eng__kernels_choose(options->kernels);
+    eng_status st = m->kernels
+                        ? fill_model(m, path, options, err)
+                        : eng_fail(err, ENG_UNSUPPORTED,
+                                   "this CPU does not run the kernel set \"%s\"", options->kernels);
+    if (st != ENG_OK) {
+        eng_model_unref(m);
+        return st;
+    }
+    *out = m;
+    return ENG_OK;
+}
+
+eng_model *eng_model_ref(eng_model *model)
+{
+    atomic_fetch_add_explicit(&model->refs, 1, memory_order_relaxed);
+    return model;
+}
+
+void eng_model_unref(eng_model *model)
+{
+    if (!model || atomic_fetch_sub_explicit(&model->refs, 1, memory_order_acq_rel) != 1)
+        return;
+    eng__free_weights(model);
+    eng__tokenizer_free(model->tokenizer);
+    free(model);
+}
+
+const eng_config *eng_model_config(const eng_model *model)
+{
+    return &model->config;
+}
+
+const eng_tokenizer *eng_model_tokenizer(const eng_model *model)
+{
+    return model->tokenizer;
+}
+
+const char *eng_model_digest(const eng_model *model)
+{
+    return model->digest;
+}
+
+size_t eng_model_bytes(const eng_model *model)
+{
+    return model->matrix_bytes + model->vector_floats * sizeof(float);
+}
+
+const char *eng_model_kernels(const eng_model *model)
+{
+    return model->kernels->name;
+}
+
+const char *eng_model_dtype(const eng_model *model)
+{
+    return eng_dtype_info_of(model->common_type)->name;
+}
