@@ -127,15 +127,11 @@ ON_LOOP static eng_status start_serving(instructd *d, eng_error *err)
         return eng_fail(err, ENG_INVALID, "the loaded model has no name");
     bool f32 = strcmp(eng_model_dtype(policy_model(p)), "f32") == 0;
     bool kv_f32 = c->kv_type == CONFIG_KV_F32 || (c->kv_type == CONFIG_KV_AUTO && f32);
-    uint32_t rows = c->prefill_budget + c->max_running;
-    sched_options options = {.runtime = {.n_threads = c->threads,
-                                         .max_rows = rows,
-                                         .max_seqs = rows,
-                                         .kv_bytes = c->kv_bytes,
-                                         .kv_f32 = kv_f32},
-                             .max_running = c->max_running,
-                             .prefill_budget = c->prefill_budget,
-                             .max_queued = c->max_queued};
+    sched_options options = {
+        .runtime = {.n_threads = c->threads, .kv_bytes = c->kv_bytes, .kv_f32 = kv_f32},
+        .max_running = c->max_running,
+        .prefill_budget = c->prefill_budget,
+        .max_queued = c->max_queued};
     eng_status rc = sched_start(&d->sched, p, &options, &d->inbox, &d->outbox, d->metrics, err);
     if (rc == ENG_OK) {
         d->service.ready = true;

@@ -171,8 +171,9 @@ void eng_runtime_kv_stats(const eng_runtime *rt, eng_kv_stats *out);
 eng_seq *eng_seq_create(eng_runtime *rt, eng_model *model);
 void eng_seq_free(eng_runtime *rt, eng_seq *seq); /* NULL allowed */
 uint32_t eng_seq_len(const eng_seq *seq);         /* positions filled */
-/* A copy that shares every block; the first write to a shared block copies it. NULL when max_seqs
- * are live. [owner] */
+/* A copy that shares every block with positions in it; the first write to a shared block copies it
+ * (eng_seq_reserve does, so each of the two reserves before it grows). NULL when max_seqs are live.
+ * [owner] */
 eng_seq *eng_seq_fork(eng_runtime *rt, const eng_seq *seq);
 /* Empty sequences only: attaches the longest cached run of whole blocks that starts tokens[0..n) in
  * this (model, salt), and returns its length (< n, so at least one row is left to compute). Blocks

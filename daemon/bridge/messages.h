@@ -6,8 +6,8 @@
  *
  *   ADMITTED  PROGRESS*  CHUNK*  (DONE | ERROR)        ERROR may also come first: 429, 503
  *
- * After CANCEL at most a few events already posted still arrive, and no DONE; the loop drops events
- * of ids it no longer knows. */
+ * With several prompts, PROGRESS of one may follow CHUNKs of another. After CANCEL only events
+ * already posted still arrive; the loop drops events of ids it no longer knows. */
 #ifndef DAEMON_BRIDGE_MESSAGES_H
 #define DAEMON_BRIDGE_MESSAGES_H
 

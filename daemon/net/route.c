@@ -242,7 +242,7 @@ void route_on_done(void *arg, exchange *x)
     const char *name = x->route ? x->route->metric : "other";
     if (x->status)
         metrics_http(s->metrics, index, name, x->status);
-    log_event(x->status >= 500 ? LOG_WARN : LOG_DEBUG, "request",
+    log_event(x->status == 500 ? LOG_WARN : LOG_DEBUG, "request",
               "id=%s route=%s status=%d key=%s ms=%.1f", x->id, name, x->status,
               x->key.name[0] ? x->key.name : "-",
               (double)((int64_t)uv_hrtime() - x->arrived_ns) / 1e6);

@@ -49,17 +49,20 @@ void sched_send_progress(sched *s, const job *j, uint32_t processed)
 
 static void send_chunk_as(sched *s, sequence *seq, uint32_t choice)
 {
-    gen_chunk chunk;
-    const bool any = emit_take(&seq->emit, &chunk);
-    if (!any && seq->finish == GEN_RUNNING) {
-        free(chunk.text);
+    job *j = seq->job;
+    event *e = new_event(EV_CHUNK, j->request->id);
+    const bool any = emit_take(&seq->emit, &e->chunk);
+    if (seq->emit.failed && !j->failed) {
+        j->failed = true;
+        j->failure = GEN_FAIL_OUT_OF_MEMORY;
+    }
+    if (j->failed || (!any && seq->finish == GEN_RUNNING)) {
+        event_free(e);
         return;
     }
-    event *e = new_event(EV_CHUNK, seq->job->request->id);
-    chunk.choice = choice;
-    chunk.finish = seq->finish;
-    e->chunk = chunk;
-    e->usage = seq->job->usage;
+    e->chunk.choice = choice;
+    e->chunk.finish = seq->finish;
+    e->usage = j->usage;
     queue_event(s, e);
 }
 
@@ -100,6 +103,8 @@ void sched_send_done(sched *s, job *j)
         job_choose(j, chosen);
         for (uint32_t i = 0; i < n; i++)
             send_chunk_as(s, chosen[i], i);
+        if (j->failed)
+            return;
     }
     const int64_t now = sched_now_ns();
     event *e = new_event(EV_DONE, r->id);

@@ -112,8 +112,31 @@ static void close_records(emit *e)
         e->records[i].end = e->sent_bytes + e->text.len;
 }
 
-/* Cuts the text at byte `at` of the unsent part: a record that begins there or later goes, the
- * others end with the text. */
+/* Does a token that begins with this byte leave the held tail unfinished for good? */
+static bool breaks_tail(const emit *e, char byte)
+{
+    char seq[sizeof e->utf8.held + 1];
+    const size_t n = e->utf8.n_held;
+    if (!n)
+        return false;
+    memcpy(seq, e->utf8.held, n);
+    seq[n] = byte;
+    return eng_utf8_complete(seq, n + 1) != 0 && !eng_utf8_valid(seq, n + 1);
+}
+
+/* The tail becomes U+FFFD, so that what comes next begins behind it. */
+static void end_tail(emit *e)
+{
+    char tail[4];
+    size_t n = eng_utf8_stream_finish(&e->utf8, tail);
+    buf_append(&e->text, tail, n);
+    e->n_chars += count_chars(tail, n);
+    e->failed |= e->text.failed;
+    close_records(e);
+}
+
+/* Cuts the text at byte `at` of the unsent part: a record whose text begins there or later goes,
+ * the others end with the text (one without text may stand right there). */
 static void cut_text(emit *e, size_t at)
 {
     const size_t end = e->sent_bytes + at;
@@ -122,7 +145,7 @@ static void cut_text(emit *e, size_t at)
     e->utf8 = (eng_utf8_stream){0};
     uint32_t kept = 0;
     for (uint32_t i = 0; i < e->n_records; i++) {
-        if (e->records[i].start >= end) {
+        if (e->records[i].start >= end && e->records[i].end > end) {
             free(e->records[i].token.top);
             continue;
         }
@@ -156,13 +179,15 @@ void emit_push(emit *e, const emit_token *t, bool look_for_stop, bool *stopped)
     const bool hidden = t->silent || eng_token_is_special(e->tokenizer, t->id);
     /* An echoed prompt shows its special tokens: they are part of what was sent. */
     const bool has_text = t->sampled ? !hidden : !t->silent;
+    size_t len = 0;
+    const char *bytes = has_text ? eng_token_bytes(e->tokenizer, t->id, &len) : NULL;
     *stopped = false;
+    if (bytes && len && breaks_tail(e, bytes[0]))
+        end_tail(e);
     if (r->n_logprobs >= 0)
         add_record(e, t, hidden);
     if (t->sampled && r->format.return_token_ids)
         add_id(e, t->id);
-    size_t len = 0;
-    const char *bytes = has_text ? eng_token_bytes(e->tokenizer, t->id, &len) : NULL;
     if (bytes && len)
         append_repaired(e, bytes, len);
     close_records(e);
@@ -176,10 +201,7 @@ void emit_push(emit *e, const emit_token *t, bool look_for_stop, bool *stopped)
 
 void emit_finish(emit *e)
 {
-    char tail[4];
-    buf_append(&e->text, tail, eng_utf8_stream_finish(&e->utf8, tail));
-    e->failed |= e->text.failed;
-    close_records(e);
+    end_tail(e);
     e->ready = e->text.len;
 }
 

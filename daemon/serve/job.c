@@ -35,6 +35,23 @@ static bool init_echo(job *j)
     return j->prompts != NULL;
 }
 
+static bool init_ends(job *j)
+{
+    const gen_request *r = j->request;
+    size_t n;
+    if (!r->min_tokens)
+        return true;
+    const int32_t *end = eng_token_end_set(eng_model_tokenizer(policy_model(r->policy)), &n);
+    j->ends = malloc((n + r->n_stop_ids + 1) * sizeof *j->ends);
+    if (!j->ends)
+        return false;
+    for (size_t i = 0; i < n; i++)
+        j->ends[j->n_ends++] = end[i];
+    for (uint32_t i = 0; i < r->n_stop_ids; i++)
+        j->ends[j->n_ends++] = r->stop_ids[i];
+    return true;
+}
+
 job *job_create(gen_request *request)
 {
     job *j = calloc(1, sizeof *j);
@@ -44,14 +61,14 @@ job *job_create(gen_request *request)
     j->width = request->best_of > request->n ? request->best_of : request->n;
     j->sequences = calloc((size_t)request->n_prompts * j->width, sizeof *j->sequences);
     j->prefilled = calloc(request->n_prompts, sizeof *j->prefilled);
-    bool ok = j->sequences && j->prefilled && init_echo(j);
+    bool ok = j->sequences && j->prefilled && init_echo(j) && init_ends(j);
     for (uint32_t p = 0; ok && p < request->n_prompts; p++) {
         j->usage.prompt_tokens += request->prompts[p].n_tokens;
         for (uint32_t n = 0; ok && n < j->width; n++)
             ok = init_sequence(&j->sequences[j->n_sequences++], j, p, n);
     }
     if (!ok) {
-        j->request = NULL; /* stays with the caller */
+        gen_request_ref(request); /* job_free drops one; the caller's stays */
         job_free(j);
         return NULL;
     }
@@ -72,6 +89,7 @@ void job_free(job *j)
     free(j->prompts);
     free(j->sequences);
     free(j->prefilled);
+    free(j->ends);
     gen_request_unref(j->request);
     free(j);
 }

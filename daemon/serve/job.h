@@ -22,6 +22,7 @@ typedef struct sequence {
     job *job;
     uint32_t prompt, number;
     eng_seq *seq;    /* NULL while waiting for room */
+    bool started;    /* had room before: what it finds in the cache is then its own */
     int32_t *tokens; /* prompt, then what was sampled; owned */
     uint32_t n_tokens, cap_tokens;
     uint32_t n_sampled;
@@ -41,6 +42,8 @@ struct job {
     uint32_t n_sequences, n_finished;
     prompt_logprobs *prompts; /* [n_prompts] when echo wants log-probs, else NULL */
     bool *prefilled;          /* [n_prompts] the leader is past its prompt */
+    int32_t *ends;            /* [n_ends] end tokens and stop ids, banned before min_tokens */
+    uint32_t n_ends;
     bool parked;
     bool failed; /* to be ended with `failure` */
     gen_failure failure;

@@ -36,12 +36,12 @@ void sched_reap(sched *s)
 {
     FOR_JOBS(s, j)
     {
+        if (!j->failed && j->n_finished < j->n_sequences)
+            continue;
+        if (!j->failed)
+            sched_send_done(s, j);
         if (j->failed)
             sched_send_error(s, j->request->id, j->failure, RETRY_AFTER_MS);
-        else if (j->n_finished == j->n_sequences)
-            sched_send_done(s, j);
-        else
-            continue;
         sched_remove(s, j);
     }
 }
@@ -79,7 +79,7 @@ static void append_job(sched *s, job *j)
     s->n_queued++;
 }
 
-static void submit(sched *s, cmd *c)
+ON_COMPUTE static void submit(sched *s, cmd *c)
 {
     gen_request *r = c->request;
     job *j = NULL;
@@ -96,7 +96,7 @@ static void submit(sched *s, cmd *c)
     }
 }
 
-static void cancel(sched *s, uint64_t id)
+ON_COMPUTE static void cancel(sched *s, uint64_t id)
 {
     job *j = find_job(s, id);
     if (!j)
@@ -116,7 +116,7 @@ static void park(sched *s, uint64_t id, bool parked)
         j->parked = parked;
 }
 
-static void handle(sched *s, cmd *c)
+ON_COMPUTE static void handle(sched *s, cmd *c)
 {
     switch (c->kind) {
     case CMD_SUBMIT:
@@ -135,7 +135,7 @@ static void handle(sched *s, cmd *c)
     }
 }
 
-static void take_commands(sched *s)
+ON_COMPUTE static void take_commands(sched *s)
 {
     mail *m = mailbox_take(s->inbox);
     while (m) {

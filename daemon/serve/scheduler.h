@@ -14,7 +14,7 @@
 typedef struct sched sched;
 
 typedef struct sched_options {
-    eng_runtime_options runtime; /* max_rows = prefill_budget + max_running; max_seqs likewise */
+    eng_runtime_options runtime; /* max_rows and max_seqs are set from the numbers below */
     uint32_t max_running;        /* sequences decoding at once */
     uint32_t prefill_budget;     /* prefill rows in one step */
     uint32_t max_queued;         /* requests waiting before 429 */

@@ -65,7 +65,8 @@ void sched_send_error(sched *s, uint64_t request_id, gen_failure failure,
 void sched_send_progress(sched *s, const job *j, uint32_t processed) ON_COMPUTE;
 /* What a streamed choice has ready. */
 void sched_send_chunk(sched *s, sequence *seq) ON_COMPUTE;
-/* The rest of a job that is complete: unstreamed choices, then DONE. */
+/* The rest of a job that is complete: unstreamed choices, then DONE; the job is `failed` instead
+ * when memory runs out on the way. */
 void sched_send_done(sched *s, job *j) ON_COMPUTE;
 /* Posts the round's events; waits while the loop is far behind. */
 void sched_post_events(sched *s) ON_COMPUTE;

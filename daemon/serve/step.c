@@ -43,13 +43,13 @@ static sequence *find_victim(sched *s, const sequence *than, bool lower_class_on
 }
 
 /* Its tokens stay; its blocks are computed again when there is room. */
-static void preempt(sched *s, sequence *victim)
+ON_COMPUTE static void preempt(sched *s, sequence *victim)
 {
     sched_release(s, victim);
     metrics_add(s->metrics, METRIC_PREEMPTIONS, 1);
 }
 
-static bool reserve(sched *s, sequence *seq, uint32_t rows)
+ON_COMPUTE static bool reserve(sched *s, sequence *seq, uint32_t rows)
 {
     while (!eng_seq_reserve(s->runtime, seq->seq, rows)) {
         sequence *victim = find_victim(s, seq, false);
@@ -82,7 +82,7 @@ static sequence *find_parked(sched *s)
 }
 
 /* The same, at the cost of sequences whose readers are slow. */
-static bool find_blocks(sched *s, const sequence *seq)
+ON_COMPUTE static bool find_blocks(sched *s, const sequence *seq)
 {
     while (!blocks_are_there(s, seq)) {
         sequence *parked = find_parked(s);
@@ -111,8 +111,9 @@ static void attach_prefix(sched *s, sequence *seq)
     const gen_request *r = j->request;
     uint32_t cached = eng_seq_attach_prefix(s->runtime, seq->seq, r->echo ? 0 : r->tenant,
                                             seq->tokens, seq->n_tokens);
-    if (sequence_is_leader(seq) && !j->prefilled[seq->prompt])
+    if (sequence_is_leader(seq) && !seq->started)
         j->usage.cached_tokens += cached;
+    seq->started = true;
 }
 
 static void note_start(sched *s, job *j)
@@ -125,7 +126,7 @@ static void note_start(sched *s, job *j)
 }
 
 /* Gives a waiting sequence a place among the running; false: not now. */
-static bool start(sched *s, sequence *seq)
+ON_COMPUTE static bool start(sched *s, sequence *seq)
 {
     if (!sequence_is_leader(seq) && !seq->job->prefilled[seq->prompt])
         return false;
@@ -161,8 +162,6 @@ static uint32_t forks_of(const sched *s, const sequence *leader)
 static void ask(sequence *seq)
 {
     const gen_request *r = seq->job->request;
-    size_t n_end;
-    const int32_t *end = eng_token_end_set(seq->emit.tokenizer, &n_end);
     seq->out = (eng_output){.sampling = &seq->sampling,
                             .history = seq->tokens + (seq->n_tokens - seq->n_sampled),
                             .n_history = seq->n_sampled,
@@ -171,8 +170,8 @@ static void ask(sequence *seq)
                             .want_logprob = r->n_logprobs >= 0 || r->best_of > r->n,
                             .n_top = r->n_logprobs > 0 ? (uint8_t)r->n_logprobs : 0};
     if (!sequence_may_end(seq)) {
-        seq->out.banned = end;
-        seq->out.n_banned = (uint32_t)n_end;
+        seq->out.banned = seq->job->ends;
+        seq->out.n_banned = seq->job->n_ends;
     }
 }
 
@@ -219,7 +218,7 @@ static bool any_decoding(sched *s, const eng_model *model)
 }
 
 /* Puts one sequence into the step, if it has anything to do and gets its blocks. */
-static void consider(sched *s, sequence *seq, uint32_t *budget)
+ON_COMPUTE static void consider(sched *s, sequence *seq, uint32_t *budget)
 {
     const uint32_t needed = rows_needed(seq);
     const uint32_t rows = needed == 1 ? 1 : needed < *budget ? needed : *budget;
@@ -236,7 +235,7 @@ static void consider(sched *s, sequence *seq, uint32_t *budget)
     }
 }
 
-static void build(sched *s, const eng_model *model)
+ON_COMPUTE static void build(sched *s, const eng_model *model)
 {
     uint32_t budget = s->options.prefill_budget;
     bool full = false; /* nobody overtakes a sequence that waits for room */
@@ -278,7 +277,7 @@ static void observe_token(sched *s, sequence *seq, int64_t now)
     metrics_add(s->metrics, METRIC_GENERATION_TOKENS, 1);
 }
 
-static void after_token(sched *s, sequence *seq)
+ON_COMPUTE static void after_token(sched *s, sequence *seq)
 {
     if (seq->finish != GEN_RUNNING)
         sched_release(s, seq);
@@ -286,7 +285,7 @@ static void after_token(sched *s, sequence *seq)
         sched_send_chunk(s, seq);
 }
 
-static void take_token(sched *s, sequence *seq, int64_t now)
+ON_COMPUTE static void take_token(sched *s, sequence *seq, int64_t now)
 {
     if (seq->job->request->echo && !seq->n_sampled)
         sequence_echo(seq);
@@ -296,7 +295,7 @@ static void take_token(sched *s, sequence *seq, int64_t now)
 }
 
 /* The leader's prompt is in the pool: its siblings share it and take the tokens drawn for them. */
-static void fork_siblings(sched *s, const step_part *part, int64_t now)
+ON_COMPUTE static void fork_siblings(sched *s, const step_part *part, int64_t now)
 {
     sequence *leader = part->s;
     for (uint32_t i = 1; i <= part->n_forks; i++) {
@@ -309,7 +308,7 @@ static void fork_siblings(sched *s, const step_part *part, int64_t now)
 }
 
 /* A choice that samples nothing is over when its echo is known. */
-static void end_unsampled(sched *s, sequence *seq)
+ON_COMPUTE static void end_unsampled(sched *s, sequence *seq)
 {
     if (seq->job->request->echo)
         sequence_echo(seq);
@@ -317,26 +316,42 @@ static void end_unsampled(sched *s, sequence *seq)
     after_token(s, seq);
 }
 
-static void settle_part(sched *s, const step_part *part, int64_t now)
+/* Of all the job's prompts: whole ones, and what their leaders have of the others. */
+static uint32_t prompt_tokens_in_pool(const job *j)
+{
+    uint32_t n = 0;
+    for (uint32_t p = 0; p < j->request->n_prompts; p++) {
+        const eng_seq *leader = j->sequences[(size_t)p * j->width].seq;
+        if (j->prefilled[p])
+            n += j->request->prompts[p].n_tokens;
+        else if (leader)
+            n += eng_seq_len(leader);
+    }
+    return n;
+}
+
+ON_COMPUTE static void settle_part(sched *s, const step_part *part, int64_t now)
 {
     sequence *seq = part->s;
     job *j = seq->job;
     const bool prompt_done =
         sequence_is_leader(seq) && !j->prefilled[seq->prompt] && rows_needed(seq) == 0;
-    if (j->request->format.return_progress && sequence_is_leader(seq) && !seq->n_sampled)
-        sched_send_progress(s, j, eng_seq_len(seq->seq));
     if (prompt_done) {
         j->prefilled[seq->prompt] = true;
         metrics_add(s->metrics, METRIC_PROMPT_TOKENS, sequence_prompt(seq)->n_tokens);
     }
+    if (j->request->format.return_progress && sequence_is_leader(seq) && !seq->n_sampled)
+        sched_send_progress(s, j, prompt_tokens_in_pool(j));
     if (part->draws) {
         fork_siblings(s, part, now);
         take_token(s, seq, now);
     }
 }
 
-static void end_all_unsampled(sched *s)
+/* True when a choice ended: its room may let another request start. */
+ON_COMPUTE static bool end_all_unsampled(sched *s)
 {
+    bool any = false;
     FOR_JOBS(s, j)
     {
         if (j->request->max_tokens || j->failed)
@@ -346,10 +361,13 @@ static void end_all_unsampled(sched *s)
             if (seq->finish == GEN_RUNNING && rows_needed(seq) == 0 &&
                 (!j->prompts || sequence_is_leader(seq) || j->prefilled[seq->prompt])) {
                 note_start(s, j);
+                j->prefilled[seq->prompt] = true; /* no row was needed for its siblings either */
                 end_unsampled(s, seq);
+                any = true;
             }
         }
     }
+    return any;
 }
 
 static void publish_gauges(sched *s)
@@ -364,7 +382,7 @@ static void publish_gauges(sched *s)
     metrics_set(s->metrics, METRIC_REQUESTS_WAITING, s->n_queued);
 }
 
-static bool run_step(sched *s, eng_model *model)
+ON_COMPUTE static bool run_step(sched *s, eng_model *model)
 {
     build(s, model);
     if (!s->n_parts)
@@ -387,6 +405,8 @@ bool sched_run_steps(sched *s)
     {
         eng_model *m = policy_model(j->request->policy);
         uint32_t i = 0;
+        if (j->parked)
+            continue;
         while (i < n && models[i] != m)
             i++;
         if (i == n && n < MAX_POLICIES_A_ROUND)
@@ -395,7 +415,7 @@ bool sched_run_steps(sched *s)
     bool ran = false;
     for (uint32_t i = 0; i < n; i++)
         ran |= run_step(s, models[i]);
-    end_all_unsampled(s);
+    ran |= end_all_unsampled(s);
     sched_reap(s);
     publish_gauges(s);
     return ran;

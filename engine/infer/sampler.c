@@ -1,7 +1,6 @@
 #include "infer/sampler.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 static const float LOGPROB_FLOOR = -9999.0f;
@@ -37,6 +36,13 @@ static bool better(eng_candidate a, eng_candidate b)
     return a.value > b.value || (a.value == b.value && a.id < b.id);
 }
 
+static void swap(eng_candidate *a, eng_candidate *b)
+{
+    eng_candidate t = *a;
+    *a = *b;
+    *b = t;
+}
+
 static void sift_down(eng_candidate *heap, uint32_t n, uint32_t i)
 {
     for (;;) {
@@ -46,17 +52,15 @@ static void sift_down(eng_candidate *heap, uint32_t n, uint32_t i)
                 worst = c;
         if (worst == i)
             return;
-        eng_candidate t = heap[i];
-        heap[i] = heap[worst];
-        heap[worst] = t;
+        swap(&heap[i], &heap[worst]);
         i = worst;
     }
 }
 
-static int best_first(const void *a, const void *b)
+static void make_heap(eng_candidate *c, uint32_t n)
 {
-    const eng_candidate *x = a, *y = b;
-    return better(*x, *y) ? -1 : better(*y, *x);
+    for (uint32_t i = n / 2; i-- > 0;)
+        sift_down(c, n, i);
 }
 
 /* The n best of values[0..v) above `floor`, best first, into out; returns how many. */
@@ -64,21 +68,26 @@ static uint32_t best_of(const float *values, uint32_t v, uint32_t n, float floor
                         eng_candidate *out)
 {
     uint32_t count = 0;
-    for (uint32_t i = 0; i < v; i++) {
+    for (uint32_t i = 0; i < v && n; i++) {
         eng_candidate c = {values[i], (int32_t)i};
         if (!(c.value > floor))
             continue;
         if (count < n) {
             out[count++] = c;
             if (count == n)
-                for (uint32_t j = n / 2; j-- > 0;)
-                    sift_down(out, n, j);
+                make_heap(out, n);
         } else if (better(c, out[0])) {
             out[0] = c;
             sift_down(out, n, 0);
         }
     }
-    qsort(out, count, sizeof *out, best_first);
+    /* Sorted by heap too: qsort may allocate. */
+    if (count < n)
+        make_heap(out, count);
+    for (uint32_t end = count; end > 1;) {
+        swap(&out[0], &out[--end]);
+        sift_down(out, end, 0);
+    }
     return count;
 }
 

@@ -70,21 +70,22 @@ uint32_t eng_seq_len(const eng_seq *seq)
 
 eng_seq *eng_seq_fork(eng_runtime *rt, const eng_seq *src)
 {
+    const uint32_t filled = blocks_for(src->len); /* reserved blocks past them stay src's own */
     eng_seq *seq = eng_seq_create(rt, src->model);
     if (!seq)
         return NULL;
-    if (!grow_tables(seq, src->n_blocks)) {
+    if (!grow_tables(seq, filled)) {
         eng_seq_free(rt, seq);
         return NULL;
     }
-    for (uint32_t i = 0; i < src->n_blocks; i++) {
+    for (uint32_t i = 0; i < filled; i++) {
         eng__kv_hold(rt->kv, src->blocks[i]);
         seq->blocks[i] = src->blocks[i];
     }
     if (src->len)
         memcpy(seq->tokens, src->tokens, src->len * sizeof *seq->tokens);
     seq->len = src->len;
-    seq->n_blocks = src->n_blocks;
+    seq->n_blocks = filled;
     seq->salt = src->salt;
     seq->entry = src->entry;
     seq->n_entered = src->n_entered;

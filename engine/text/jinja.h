@@ -20,31 +20,50 @@
 
 enum { ENG__JINJA_MAX_HEIGHT = 160, ENG__JINJA_MAX_NAMES = 256 };
 
-#define ENG__JINJA_FILTER_MAP(X)                                                                   \
-    X(TRIM, "trim")                                                                                \
-    X(TOJSON, "tojson")                                                                            \
-    X(UPPER, "upper")                                                                              \
-    X(LOWER, "lower")                                                                              \
-    X(LENGTH, "length") X(COUNT, "count") X(DEFAULT, "default") X(D, "d") X(STRING, "string")      \
-        X(FIRST, "first") X(LAST, "last")
-#define ENG__JINJA_TEST_MAP(X)                                                                     \
-    X(DEFINED, "defined")                                                                          \
-    X(UNDEFINED, "undefined")                                                                      \
-    X(NONE, "none")                                                                                \
-    X(STRING, "string")                                                                            \
-    X(MAPPING, "mapping") X(ITERABLE, "iterable") X(SEQUENCE, "sequence") X(NUMBER, "number")      \
-        X(INTEGER, "integer") X(BOOLEAN, "boolean") X(TRUE, "true") X(FALSE, "false")
-#define ENG__JINJA_METHOD_MAP(X)                                                                   \
-    X(STRIP, "strip", 0)                                                                           \
-    X(LSTRIP, "lstrip", 0)                                                                         \
-    X(RSTRIP, "rstrip", 0)                                                                         \
-    X(UPPER, "upper", 0)                                                                           \
-    X(LOWER, "lower", 0) X(STARTSWITH, "startswith", 1) X(ENDSWITH, "endswith", 1)
-#define ENG__JINJA_LOOP_MAP(X)                                                                     \
-    X(INDEX, "index")                                                                              \
-    X(INDEX0, "index0")                                                                            \
-    X(REVINDEX, "revindex")                                                                        \
-    X(REVINDEX0, "revindex0") X(FIRST, "first") X(LAST, "last") X(LENGTH, "length")
+/* One entry a line: clang-format would pack them, differently each time. */
+/* clang-format off */
+#define ENG__JINJA_FILTER_MAP(X) \
+    X(TRIM, "trim") \
+    X(TOJSON, "tojson") \
+    X(UPPER, "upper") \
+    X(LOWER, "lower") \
+    X(LENGTH, "length") \
+    X(COUNT, "count") \
+    X(DEFAULT, "default") \
+    X(D, "d") \
+    X(STRING, "string") \
+    X(FIRST, "first") \
+    X(LAST, "last")
+#define ENG__JINJA_TEST_MAP(X) \
+    X(DEFINED, "defined") \
+    X(UNDEFINED, "undefined") \
+    X(NONE, "none") \
+    X(STRING, "string") \
+    X(MAPPING, "mapping") \
+    X(ITERABLE, "iterable") \
+    X(SEQUENCE, "sequence") \
+    X(NUMBER, "number") \
+    X(INTEGER, "integer") \
+    X(BOOLEAN, "boolean") \
+    X(TRUE, "true") \
+    X(FALSE, "false")
+#define ENG__JINJA_METHOD_MAP(X) \
+    X(STRIP, "strip", 0) \
+    X(LSTRIP, "lstrip", 0) \
+    X(RSTRIP, "rstrip", 0) \
+    X(UPPER, "upper", 0) \
+    X(LOWER, "lower", 0) \
+    X(STARTSWITH, "startswith", 1) \
+    X(ENDSWITH, "endswith", 1)
+#define ENG__JINJA_LOOP_MAP(X) \
+    X(INDEX, "index") \
+    X(INDEX0, "index0") \
+    X(REVINDEX, "revindex") \
+    X(REVINDEX0, "revindex0") \
+    X(FIRST, "first") \
+    X(LAST, "last") \
+    X(LENGTH, "length")
+/* clang-format on */
 
 typedef enum eng__jinja_filter {
 #define ENG__JINJA_ENUM(name, text) ENG__FILTER_##name,
@@ -68,11 +87,16 @@ typedef enum eng__jinja_loop {
 } eng__jinja_loop;
 
 /* Names that a template finds set; their ids, in this order. */
-#define ENG__JINJA_GLOBAL_MAP(X)                                                                   \
-    X(MESSAGES, "messages")                                                                        \
-    X(ADD_GENERATION_PROMPT, "add_generation_prompt")                                              \
-    X(BOS_TOKEN, "bos_token")                                                                      \
-    X(EOS_TOKEN, "eos_token") X(TOOLS, "tools") X(DOCUMENTS, "documents") X(LOOP, "loop")
+/* clang-format off */
+#define ENG__JINJA_GLOBAL_MAP(X) \
+    X(MESSAGES, "messages") \
+    X(ADD_GENERATION_PROMPT, "add_generation_prompt") \
+    X(BOS_TOKEN, "bos_token") \
+    X(EOS_TOKEN, "eos_token") \
+    X(TOOLS, "tools") \
+    X(DOCUMENTS, "documents") \
+    X(LOOP, "loop")
+/* clang-format on */
 typedef enum eng__jinja_global {
 #define ENG__JINJA_ENUM(name, text) ENG__GLOBAL_##name,
     ENG__JINJA_GLOBAL_MAP(ENG__JINJA_ENUM)

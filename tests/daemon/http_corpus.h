@@ -24,7 +24,7 @@ static const char *const corpus_files[] = {"valid",   "request_line", "fields", 
                                            "chunked", "limits",       "pipelining"};
 
 /* The verdict as the corpus writes it: "200 400 close". */
-static void corpus_verdict(const int *statuses, int n, corpus_end end, char *out, size_t cap)
+static inline void corpus_verdict(const int *statuses, int n, corpus_end end, char *out, size_t cap)
 {
     static const char *const ends[] = {"keep", "close", "more"};
     size_t at = 0;
@@ -34,13 +34,13 @@ static void corpus_verdict(const int *statuses, int n, corpus_end end, char *out
     snprintf(out + at, cap - at, "%s", ends[end]);
 }
 
-static void corpus_put(corpus_case *c, char byte)
+static inline void corpus_put(corpus_case *c, char byte)
 {
     c->bytes[c->len++] = byte;
 }
 
 /* One escape at p (past the backslash); returns what follows it. */
-static const char *corpus_escape(corpus_case *c, const char *p)
+static inline const char *corpus_escape(corpus_case *c, const char *p)
 {
     unsigned value;
     switch (*p) {
@@ -64,7 +64,7 @@ static const char *corpus_escape(corpus_case *c, const char *p)
     }
 }
 
-static void corpus_text(corpus_case *c, const char *p, const char *end)
+static inline void corpus_text(corpus_case *c, const char *p, const char *end)
 {
     while (p < end) {
         const char *star = *p == '{' ? memchr(p, '*', (size_t)(end - p)) : NULL;
@@ -87,7 +87,7 @@ static void corpus_text(corpus_case *c, const char *p, const char *end)
 }
 
 /* One line of a block; a final backslash suppresses its CRLF. */
-static void corpus_line(corpus_case *c, const char *line, size_t len)
+static inline void corpus_line(corpus_case *c, const char *line, size_t len)
 {
     bool open = len && line[len - 1] == '\\';
     corpus_text(c, line, line + len - open);
@@ -97,7 +97,7 @@ static void corpus_line(corpus_case *c, const char *line, size_t len)
     }
 }
 
-static void corpus_expect(corpus_case *c, char *line)
+static inline void corpus_expect(corpus_case *c, char *line)
 {
     char *rest = NULL;
     c->n_statuses = 0;
@@ -114,7 +114,8 @@ static void corpus_expect(corpus_case *c, char *line)
 }
 
 /* Calls visit for every case of the file; returns how many there were. */
-static int corpus_walk(const char *name, void (*visit)(const corpus_case *c, void *arg), void *arg)
+static inline int corpus_walk(const char *name, void (*visit)(const corpus_case *c, void *arg),
+                              void *arg)
 {
     char path[128];
     snprintf(path, sizeof path, "daemon/http/%s.md", name);

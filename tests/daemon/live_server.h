@@ -152,9 +152,9 @@ typedef struct reply {
     bool chunked;
 } reply;
 
-static inline client client_dial(const live *l)
+static inline client client_dial_port(uint16_t port)
 {
-    struct sockaddr_in addr = {.sin_family = AF_INET, .sin_port = htons(l->server->port)};
+    struct sockaddr_in addr = {.sin_family = AF_INET, .sin_port = htons(port)};
     addr.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     client c = {.fd = socket(AF_INET, SOCK_STREAM, 0)};
     if (connect(c.fd, (struct sockaddr *)&addr, sizeof addr) != 0)
@@ -162,10 +162,15 @@ static inline client client_dial(const live *l)
     return c;
 }
 
+static inline client client_dial(const live *l)
+{
+    return client_dial_port(l->server->port);
+}
+
 static inline client client_dial_unix(const char *path)
 {
     struct sockaddr_un addr = {.sun_family = AF_UNIX};
-    strncpy(addr.sun_path, path, sizeof addr.sun_path - 1);
+    snprintf(addr.sun_path, sizeof addr.sun_path, "%s", path);
     client c = {.fd = socket(AF_UNIX, SOCK_STREAM, 0)};
     if (connect(c.fd, (struct sockaddr *)&addr, sizeof addr) != 0)
         FAIL("connect: %s", strerror(errno));

@@ -141,32 +141,38 @@ def a_whole_text_rolls_over_max_tokens_0(daemon):
 
 
 def peer_sequences():
-    """(name, ids, log-probs of ids[1:], tolerance) of the peer's golden file for this model."""
+    """(name, ids, log-probs of ids[1:]) of the peer's golden file for this model."""
     path = ROOT / "tests/golden/llama_cpp/default.golden"
     if not path.exists():
         raise Skip(f"{path.name} is not here")
-    tolerance, name, ids = 0.0, "", []
+    name, ids = "", []
     for line in open(path, encoding="utf-8"):
         key, _, rest = line.strip().partition(" ")
-        if key == "tolerance":
-            tolerance = float(rest)
-        elif key == "seq":
+        if key == "seq":
             name, ids = rest.split()[0], []
         elif key == "ids":
             ids = [int(word) for word in rest.split()]
         elif key == "logprobs":
-            yield name, ids, [float(word) for word in rest.split()], tolerance
+            yield name, ids, [float(word) for word in rest.split()]
+
+
+# What 8-bit activations do to this model: the peer's own distance from the exact log-probs of the
+# same weights is 0.069 on average (tests/golden/README.md).
+PEER_ROUNDING = 0.069
 
 
 @test
 def the_peers_log_probs_are_met_on_average(daemon):
     # Token by token they are compared in tests/engine; here it is the wire that could go wrong.
-    for name, ids, expected, tolerance in islice(peer_sequences(), 24):
+    differences = []
+    for name, ids, expected in islice(peer_sequences(), 24):
         reply = daemon.post("/v1/completions", lm_eval_request([ids], max_tokens=0))
         got = reply["choices"][0]["logprobs"]["token_logprobs"][1:]
         equal(f"{name}: length", len(got), len(expected))
-        mean = sum(abs(a - b) for a, b in zip(got, expected)) / len(expected)
-        check(mean <= 2 * tolerance, f"{name}: log-probs differ by {mean:g} on average")
+        differences += [abs(a - b) for a, b in zip(got, expected)]
+    mean = sum(differences) / len(differences)
+    print(f"  mean difference of {len(differences)} log-probs: {mean:g}")
+    check(mean <= 1.6 * PEER_ROUNDING, f"log-probs differ by {mean:g} on average")
 
 
 @test

@@ -33,10 +33,10 @@ INLINE float sum16(const float v[16])
 }
 
 /* e^x, relative error below 2e-7: x = n ln 2 + r, a degree-6 polynomial in r, scaled by 2^n. Below
- * -87.3 the result stays at 2^-126. */
+ * -87.3 the result stays at e^-87.3. NaN stays NaN (min and max give their second operand then). */
 INLINE vf vf_exp(vf x)
 {
-    x = vf_max(vf_min(x, vf_set1(88.0f)), vf_set1(-87.3f));
+    x = vf_max(vf_set1(-87.3f), vf_min(vf_set1(88.0f), x));
     vf n = vf_round(vf_mul(x, vf_set1(1.44269504088896341f)));
     vf r = vf_fma(n, vf_set1(-0.693359375f), x);
     r = vf_fma(n, vf_set1(2.12194440e-4f), r);
@@ -162,6 +162,24 @@ INLINE float max_of(vf v)
     return m;
 }
 
+/* Likewise of magnitudes, as vf_larger: NaN if any lane is. */
+INLINE float largest_of(vf v)
+{
+    int32_t lanes[LANES], most;
+    float m;
+    memcpy(lanes, &v, sizeof lanes);
+    most = lanes[0];
+    for (int i = 1; i < LANES; i++)
+        most = lanes[i] > most ? lanes[i] : most;
+    memcpy(&m, &most, sizeof m);
+    return m;
+}
+
+INLINE float finite_or_zero(float x)
+{
+    return isfinite(x) ? x : 0;
+}
+
 INLINE float through_f16(float x)
 {
     return eng_f16_to_f32(eng_f32_to_f16(x));
@@ -182,6 +200,8 @@ INLINE int32_t quantize_run(int8_t *q, const float *x, float scale, int n)
     return total;
 }
 
+/* A NaN or an infinity in a block makes its scale one, so that it reaches every product of the row.
+ * The integers are bounded in any case. */
 static void quantize_q8(eng_acts *a, uint32_t m)
 {
     const size_t nb = a->k / ENG_QBLOCK;
@@ -189,24 +209,24 @@ static void quantize_q8(eng_acts *a, uint32_t m)
     for (size_t b = 0; b < nb; b++, x += ENG_QBLOCK) {
         vf big = vf_abs(vf_load(x));
         for (int i = LANES; i < ENG_QBLOCK; i += LANES)
-            big = vf_max(big, vf_abs(vf_load(x + i)));
-        float max = max_of(big), d = max / 127.0f;
+            big = vf_larger(big, vf_abs(vf_load(x + i)));
+        float max = largest_of(big), d = max / 127.0f;
         size_t at = (size_t)m * nb + b;
         int32_t sum = quantize_run(a->q + (size_t)m * a->k + b * ENG_QBLOCK, x,
-                                   max != 0 ? 127.0f / max : 0, ENG_QBLOCK);
+                                   finite_or_zero(127.0f / max), ENG_QBLOCK);
         a->sum[at] = sum;
         a->d[at] = through_f16(d);
         a->s[at] = through_f16(d * (float)sum);
     }
 }
 
-/* The value of largest magnitude, the first of equals. */
+/* The value of largest magnitude, the first of equals; NaN if any is. */
 INLINE float signed_max(const float *x, int n)
 {
     float best = 0, magnitude = 0;
     for (int i = 0; i < n; i++) {
         float v = fabsf(x[i]);
-        if (v > magnitude)
+        if (v > magnitude || v != v)
             magnitude = v, best = x[i];
     }
     return best;
@@ -218,12 +238,12 @@ static void quantize_q8k(eng_acts *a, uint32_t m)
     const float *x = a->x + (size_t)m * a->ld_x;
     for (size_t b = 0; b < nb; b++, x += ENG_KBLOCK) {
         float max = signed_max(x, ENG_KBLOCK);
-        float scale = max != 0 ? -127.0f / max : 0;
+        float scale = finite_or_zero(-127.0f / max);
         int8_t *q = a->qk + (size_t)m * a->k + b * ENG_KBLOCK;
         int32_t *sums = a->sumk + ((size_t)m * a->k + b * ENG_KBLOCK) / 16;
         for (int j = 0; j < ENG_KBLOCK / 16; j++)
             sums[j] = quantize_run(q + 16 * j, x + 16 * j, scale, 16);
-        a->dk[(size_t)m * nb + b] = max != 0 ? 1.0f / scale : 0;
+        a->dk[(size_t)m * nb + b] = isfinite(max) ? finite_or_zero(1.0f / scale) : max;
     }
 }
 

@@ -51,6 +51,11 @@ static inline vf vf_min(vf a, vf b)
 {
     return _mm256_min_ps(a, b);
 }
+/* The larger of two magnitudes; NaN, whose bits are the largest, wins. */
+static inline vf vf_larger(vf a, vf b)
+{
+    return _mm256_castsi256_ps(_mm256_max_epi32(_mm256_castps_si256(a), _mm256_castps_si256(b)));
+}
 static inline vf vf_abs(vf a)
 {
     return _mm256_andnot_ps(_mm256_set1_ps(-0.0f), a);

@@ -1,12 +1,12 @@
 /* The vector layer for AVX-512 with VNNI and BF16: 16 lanes.
  *
- * TESTS_SIMDE compiles this very file over a portable implementation of the intrinsics, so that its
+ * TESTS_PORTABLE_AVX512 compiles this very file over the intrinsics in portable C, so that its
  * logic is tested on machines without AVX-512. */
 #ifndef ENG_COMPUTE_SIMD_AVX512_H
 #define ENG_COMPUTE_SIMD_AVX512_H
 
-#ifdef TESTS_SIMDE
-#include "simde_avx512.h"
+#ifdef TESTS_PORTABLE_AVX512
+#include "portable_avx512.h"
 #else
 #include <immintrin.h>
 #endif
@@ -57,6 +57,11 @@ static inline vf vf_max(vf a, vf b)
 static inline vf vf_min(vf a, vf b)
 {
     return _mm512_min_ps(a, b);
+}
+/* The larger of two magnitudes; NaN, whose bits are the largest, wins. */
+static inline vf vf_larger(vf a, vf b)
+{
+    return _mm512_castsi512_ps(_mm512_max_epi32(_mm512_castps_si512(a), _mm512_castps_si512(b)));
 }
 static inline vf vf_abs(vf a)
 {
@@ -182,11 +187,17 @@ static inline void dot_i8(vi *dot, const uint8_t *w, const int8_t *a, const int3
 
 /* acc + the dot product of bf16 pairs, in f32. */
 #define SIMD_HAS_BF16_DOT 1
+static inline __m512bh as_bf16(vi a)
+{
+    __m512bh b; /* not a cast: the portable types are structs */
+    memcpy(&b, &a, sizeof b);
+    return b;
+}
 static inline vf vf_dot_bf16(vf acc, const uint16_t *w, const uint16_t *pair)
 {
     int32_t two;
     memcpy(&two, pair, sizeof two);
-    return _mm512_dpbf16_ps(acc, (__m512bh)_mm512_loadu_si512(w), (__m512bh)_mm512_set1_epi32(two));
+    return _mm512_dpbf16_ps(acc, as_bf16(_mm512_loadu_si512(w)), as_bf16(_mm512_set1_epi32(two)));
 }
 
 #endif

@@ -71,6 +71,18 @@ static inline vf vf_min(vf a, vf b)
     FOR_LANES a.v[i_] = a.v[i_] < b.v[i_] ? a.v[i_] : b.v[i_];
     return a;
 }
+/* The larger of two magnitudes; NaN, whose bits are the largest, wins. */
+static inline vf vf_larger(vf a, vf b)
+{
+    FOR_LANES
+    {
+        int32_t x, y;
+        memcpy(&x, &a.v[i_], sizeof x);
+        memcpy(&y, &b.v[i_], sizeof y);
+        a.v[i_] = x > y ? a.v[i_] : b.v[i_];
+    }
+    return a;
+}
 static inline vf vf_abs(vf a)
 {
     FOR_LANES a.v[i_] = fabsf(a.v[i_]);
@@ -97,10 +109,10 @@ static inline vf vf_from_vi(vi a)
     FOR_LANES o.v[i_] = (float)a.v[i_];
     return o;
 }
-static inline vi vi_from_vf(vf a) /* whole numbers only */
+static inline vi vi_from_vf(vf a) /* whole numbers, or NaN */
 {
     vi o;
-    FOR_LANES o.v[i_] = (int32_t)a.v[i_];
+    FOR_LANES o.v[i_] = a.v[i_] == a.v[i_] ? (int32_t)a.v[i_] : INT32_MIN;
     return o;
 }
 static inline vi vi_set1(int32_t x)

@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -311,6 +312,9 @@ def a_client_timeout_cancels_its_request(daemon):
     client = client_of(daemon).with_options(timeout=0.3)
     refused(openai.APITimeoutError, lambda: client.completions.create(
         model="instruct", prompt=PROMPT, max_tokens=1500, n=8, extra_body={"ignore_eos": True}))
+    deadline = time.monotonic() + 30  # a bound on a hang, not an expectation
+    while daemon.metric_sum("requests_cancelled_total") == cancelled and time.monotonic() < deadline:
+        time.sleep(0.05)
     daemon.wait_idle()
     equal("requests_cancelled_total", daemon.metric_sum("requests_cancelled_total"), cancelled + 1)
 

@@ -1,0 +1,281 @@
+/* bench-engine: the engine's figures and the machine's limits, from one run, as JSON. */
+#include "cases.h"
+#include "crew.h"
+#include "machine_limits.h"
+#include "options.h"
+#include "report.h"
+#include "weights.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* One model under measurement. */
+typedef struct bench {
+    const bench_options *options;
+    const machine_limits *limits; /* all 0 when not measured */
+    bench_subject subject;
+    weight_cost cost;
+    report *out;
+} bench;
+
+/* ---- figures ---- */
+
+/* Shares of what the machine can do, from the best rate's bytes and operations a second. */
+static void put_shares(bench *b, double bytes_s, double ops_s)
+{
+    if (bytes_s > 0 && b->limits->memory_gb_s > 0)
+        report_number(b->out, "share_of_memory", bytes_s * 1e-9 / b->limits->memory_gb_s);
+    if (ops_s > 0 && b->cost.limit_gop_s > 0)
+        report_number(b->out, "share_of_compute", ops_s * 1e-9 / b->cost.limit_gop_s);
+}
+
+static bool fits_context(bench *b, const char *key, uint32_t positions)
+{
+    const uint32_t n_ctx = eng_model_config(b->subject.model)->n_ctx;
+    if (positions <= n_ctx)
+        return true;
+    char why[96];
+    snprintf(why, sizeof why, "needs %u positions, the model has %u", positions, n_ctx);
+    report_object(b->out, key);
+    report_string(b->out, "skipped", why);
+    report_close_object(b->out);
+    return false;
+}
+
+static void put_prefill(bench *b)
+{
+    const uint32_t n = b->options->prefill;
+    series rates = {0};
+    if (!fits_context(b, "prefill", n))
+        return;
+    for (uint32_t i = 0; i < b->options->rounds; i++)
+        series_add(&rates, case_prefill(&b->subject, n));
+    report_object(b->out, "prefill");
+    report_string(b->out, "unit", "tokens/s");
+    report_count(b->out, "tokens", n);
+    report_spread(b->out, &rates);
+    double steps_s = series_median(&rates) / n; /* prompts a second */
+    put_shares(b, 0, steps_s * (n * b->cost.row_ops + b->cost.output_ops));
+    report_close_object(b->out);
+    series_free(&rates);
+}
+
+static void put_decode(bench *b, const char *key, uint32_t streams, uint32_t in, uint32_t out)
+{
+    series rates = {0};
+    if (!fits_context(b, key, in + out))
+        return;
+    for (uint32_t i = 0; i < b->options->rounds; i++)
+        series_add(&rates, case_decode(&b->subject, streams, in, out));
+    report_object(b->out, key);
+    report_string(b->out, "unit", "tokens/s");
+    report_count(b->out, "streams", streams);
+    report_count(b->out, "context", in);
+    report_count(b->out, "tokens", out);
+    report_spread(b->out, &rates);
+    double rate = series_median(&rates);
+    put_shares(b, rate / streams * (double)b->cost.step_bytes,
+               rate * (b->cost.row_ops + b->cost.output_ops));
+    report_close_object(b->out);
+    series_free(&rates);
+}
+
+static void put_decodes(bench *b)
+{
+    char key[48];
+    const bench_options *o = b->options;
+    for (uint32_t i = 0; i < o->contexts.n && (o->cases & CASE_DECODE); i++) {
+        snprintf(key, sizeof key, "decode_context_%u", o->contexts.items[i]);
+        put_decode(b, key, 1, o->contexts.items[i], o->out);
+    }
+    for (uint32_t i = 0; i < o->streams.n && (o->cases & CASE_STREAMS); i++) {
+        snprintf(key, sizeof key, "decode_streams_%u", o->streams.items[i]);
+        put_decode(b, key, o->streams.items[i], o->in, o->out);
+    }
+}
+
+static void put_busy(bench *b)
+{
+    static const int nice_values[] = {0, 19};
+    char key[48];
+    for (size_t i = 0; i < 2; i++) {
+        snprintf(key, sizeof key, "decode_busy_nice_%d", nice_values[i]);
+        busy *others = busy_start(b->options->busy_threads, nice_values[i]);
+        put_decode(b, key, 1, b->options->in, b->options->out);
+        busy_stop(others);
+    }
+}
+
+static void put_seconds(bench *b, const char *key, series *s)
+{
+    report_object(b->out, key);
+    report_string(b->out, "unit", "s");
+    report_spread(b->out, s);
+    report_close_object(b->out);
+}
+
+/* Times to the first token of n answers, and how many rows the engine computed for them. */
+static void put_prefix(bench *b)
+{
+    const uint32_t n = b->options->prefix_n, in = b->options->prefill;
+    series shared = {0}, separate = {0};
+    uint64_t shared_rows = 0, separate_rows = 0;
+    if (!fits_context(b, "prefix", in))
+        return;
+    for (uint32_t i = 0; i < b->options->rounds; i++) {
+        uint64_t rows = case_rows_computed(&b->subject);
+        series_add(&shared, case_shared_prefix(&b->subject, n, in));
+        shared_rows = case_rows_computed(&b->subject) - rows;
+        series_add(&separate, case_separate_prompts(&b->subject, n, in));
+        separate_rows = case_rows_computed(&b->subject) - rows - shared_rows;
+    }
+    report_object(b->out, "prefix");
+    report_count(b->out, "answers", n);
+    report_count(b->out, "prompt_tokens", in);
+    put_seconds(b, "shared", &shared);
+    put_seconds(b, "separate", &separate);
+    report_count(b->out, "shared_rows", shared_rows);
+    report_count(b->out, "separate_rows", separate_rows);
+    report_number(b->out, "times_faster", series_median(&separate) / series_median(&shared));
+    report_close_object(b->out);
+    series_free(&shared);
+    series_free(&separate);
+}
+
+static void put_load(bench *b, const char *path)
+{
+    series open = {0}, read = {0};
+    uint64_t bytes = 0;
+    const bench_options *o = b->options;
+    eng_error err;
+    case_read_files(path, &bytes); /* now it is in the page cache */
+    for (uint32_t i = 0; i < o->rounds; i++) {
+        series_add(&read, case_read_files(path, &bytes));
+        series_add(&open, case_open(path, o->kernels, o->serve_type, o->n_threads, &err));
+    }
+    report_object(b->out, "load");
+    report_count(b->out, "file_bytes", bytes);
+    put_seconds(b, "open", &open);
+    put_seconds(b, "read_once", &read);
+    report_number(b->out, "times_reading", series_median(&open) / series_median(&read));
+    report_close_object(b->out);
+    series_free(&open);
+    series_free(&read);
+}
+
+/* ---- models ---- */
+
+/* Pages touched, threads started, clocks up. */
+static void warm_up(bench *b)
+{
+    const uint32_t n_ctx = eng_model_config(b->subject.model)->n_ctx;
+    const uint32_t n = b->options->prefill < n_ctx ? b->options->prefill : n_ctx;
+    if (b->options->cases & (CASE_PREFILL | CASE_PREFIX))
+        case_prefill(&b->subject, n);
+    case_decode(&b->subject, 1, n_ctx < 16 ? 1 : 8, n_ctx < 16 ? 1 : 8);
+}
+
+static void put_model_facts(bench *b, const char *path)
+{
+    const eng_model *m = b->subject.model;
+    report_string(b->out, "path", path);
+    report_string(b->out, "digest", eng_model_digest(m));
+    report_string(b->out, "dtype", eng_model_dtype(m));
+    report_string(b->out, "kernels", eng_model_kernels(m));
+    report_count(b->out, "resident_bytes", eng_model_bytes(m));
+    report_count(b->out, "bytes_per_step", b->cost.step_bytes);
+    report_number(b->out, "ops_per_row", b->cost.row_ops);
+    report_number(b->out, "ops_per_output", b->cost.output_ops);
+    report_string(b->out, "compute_limit", b->cost.unit);
+}
+
+static eng_status put_model(bench *b, const char *path, eng_error *err)
+{
+    const bench_options *o = b->options;
+    eng_status st = case_subject_open(&b->subject, path, o->kernels, o->serve_type, o->n_threads,
+                                      options_max_positions(o), err);
+    if (st != ENG_OK)
+        return st;
+    b->cost = weight_cost_of(b->subject.model, b->limits);
+    report_object(b->out, NULL);
+    put_model_facts(b, path);
+    if (o->cases & ~(unsigned)(CASE_LIMITS | CASE_LOAD))
+        warm_up(b);
+    if (o->cases & CASE_PREFILL)
+        put_prefill(b);
+    put_decodes(b);
+    if (o->cases & CASE_PREFIX)
+        put_prefix(b);
+    if (o->cases & CASE_BUSY)
+        put_busy(b);
+    if (o->cases & CASE_LOAD)
+        put_load(b, path);
+    report_close_object(b->out);
+    case_subject_close(&b->subject);
+    return ENG_OK;
+}
+
+/* ---- the run ---- */
+
+static void put_machine(report *r, const bench_options *o)
+{
+    char line[512], name[256] = "";
+    double load[1];
+    FILE *f = fopen("/proc/cpuinfo", "re");
+    while (f && !*name && fgets(line, sizeof line, f))
+        if (sscanf(line, "model name : %255[^\n]", name) == 1)
+            break;
+    if (f)
+        fclose(f);
+    report_string(r, "cpu", *name ? name : NULL);
+    report_count(r, "cores", eng_cpu_count());
+    report_count(r, "threads", o->n_threads);
+    report_string(r, "widest_kernels", eng_cpu_kernels());
+    /* what else the machine did in the last minute: figures of a busy machine mean little */
+    if (getloadavg(load, 1) == 1)
+        report_number(r, "load_average", load[0]);
+}
+
+static int spin(const bench_options *o)
+{
+    char c;
+    busy *b = busy_start((uint32_t)o->spin_threads, o->spin_nice);
+    while (read(STDIN_FILENO, &c, 1) > 0)
+        ;
+    busy_stop(b);
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    bench_options options;
+    machine_limits limits = {0};
+    report out;
+    options_read(&options, argc, argv);
+    if (options.spin_threads)
+        return spin(&options);
+
+    report_begin(&out, stdout);
+    report_string(&out, "bench", "engine");
+    put_machine(&out, &options);
+    if (options.cases & CASE_LIMITS) {
+        const limits_options how = {.n_threads = options.n_threads,
+                                    .rounds = options.rounds,
+                                    .memory_bytes = options.smoke ? (size_t)4 << 20 : 0,
+                                    .seconds = options.smoke ? 0.001 : 0.04};
+        limits = limits_measure(&out, "limits", &how);
+    }
+    report_array(&out, "models");
+    for (uint32_t i = 0; i < options.n_models; i++) {
+        bench b = {.options = &options, .limits = &limits, .out = &out};
+        eng_error err;
+        if (put_model(&b, options.models[i], &err) != ENG_OK) {
+            fprintf(stderr, "bench-engine: %s: %s\n", options.models[i], err.text);
+            return 1;
+        }
+    }
+    report_close_array(&out);
+    report_end(&out);
+    return 0;
+}

@@ -1,0 +1,496 @@
+/* The whole daemon in this process, with a tiny random model: routes, keys, Host and Origin,
+ * generation, cancelling, draining. */
+#include "daemon/live_server.h"
+#include "model_files.h"
+
+#include "daemon.h"
+
+typedef struct running {
+    instructd *daemon;
+    pthread_t thread;
+    error_text err;
+    int code;
+    daemon_options options;
+    char model[300], key_file[300], admin[128];
+} running;
+
+static void *run_thread(void *arg)
+{
+    running *r = arg;
+    r->code = daemon_run(r->daemon, &r->err);
+    return NULL;
+}
+
+/* SHA-256 of "sk-inst-label", "sk-inst-infer" and "sk-inst-page", from sha256sum. */
+static const char key_file[] =
+    "label label:rank fa3b252bb9e15d152639c6502daaf29f620f97fed7af7b7726b8a750812901ac\n"
+    "infer infer 557bce190d1fdd650cbd06f92e5548c3ddac58a899e5558b0a2180d61eb61d46\n"
+    "page playground 5b54f8650a657cca3963d9bbd37d8cb3c6bb754d41afcdf7ec365ccd4f4427bf\n";
+
+static running *create(bool with_model)
+{
+    running *r = calloc(1, sizeof *r);
+    config *c = &r->options.config;
+    log_set_level(LOG_ERROR);
+    config_defaults(c);
+    snprintf(r->model, sizeof r->model, "%s/model.gguf", test_dir());
+    snprintf(r->key_file, sizeof r->key_file, "%s/keys", test_dir());
+    if (with_model)
+        test_write_gguf(r->model, NULL);
+    test_write_file(r->key_file, key_file, sizeof key_file - 1);
+    snprintf(c->data_dir, sizeof c->data_dir, "%s/data", test_dir());
+    c->model = r->model;
+    c->key_file = r->key_file;
+    c->port = 0;
+    c->threads = 1;
+    c->kv_bytes = 16 << 20;
+    c->hosts[c->n_hosts++] = "box.example";
+    c->cors_origins[c->n_cors_origins++] = "https://app.example";
+    return r;
+}
+
+static void launch(running *r)
+{
+    error_text err = {""};
+    r->daemon = daemon_create(&r->options, &err);
+    if (!r->daemon)
+        FAIL("%s", err.text);
+    char path[1100];
+    snprintf(path, sizeof path, "%s/admin.key", r->options.config.data_dir);
+    char *key = test_read_file(path, NULL);
+    snprintf(r->admin, sizeof r->admin, "%.*s", (int)strcspn(key, "\n"), key);
+    free(key);
+    pthread_create(&r->thread, NULL, run_thread, r);
+}
+
+static int finish(running *r)
+{
+    pthread_join(r->thread, NULL);
+    int code = r->code;
+    daemon_free(r->daemon);
+    free(r);
+    return code;
+}
+
+static int stop(running *r)
+{
+    daemon_stop_async(r->daemon);
+    return finish(r);
+}
+
+static client dial(const running *r)
+{
+    return client_dial_port(daemon_port(r->daemon));
+}
+
+static int ask(const running *r, reply *out, const char *request)
+{
+    client k = dial(r);
+    int status = client_ask(&k, request, out);
+    client_close(&k);
+    return status;
+}
+
+/* The status alone. */
+static int status_of(const running *r, const char *request)
+{
+    reply out = {0};
+    int status = ask(r, &out, request);
+    reply_free(&out);
+    return status;
+}
+
+static void await_ready(const running *r)
+{
+    for (int i = 0; i < 2000; i++) {
+        if (status_of(r, "GET /ready HTTP/1.1\r\nHost: localhost\r\n\r\n") == 200)
+            return;
+        usleep(5 * 1000);
+    }
+    FAIL("the daemon did not become ready");
+}
+
+static running *start(void)
+{
+    running *r = create(true);
+    launch(r);
+    await_ready(r);
+    return r;
+}
+
+static char *post(const char *path, const char *headers, const char *body)
+{
+    static char text[4][4096];
+    static unsigned turn;
+    char *t = text[turn++ % 4];
+    snprintf(t, sizeof text[0],
+             "POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n%s"
+             "Content-Length: %zu\r\n\r\n%s",
+             path, headers, strlen(body), body);
+    return t;
+}
+
+static void expect_in(const reply *r, const char *part)
+{
+    if (!r->body || !strstr(r->body, part))
+        FAIL("\"%s\" is not in %s", part, r->body ? r->body : "(nothing)");
+}
+
+TEST(the_plain_routes_answer)
+{
+    running *r = start();
+    reply out;
+    EXPECT_EQ(ask(r, &out, "GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n"), 200);
+    EXPECT_STR(out.body, "{\"status\":\"ok\"}");
+    reply_free(&out);
+    EXPECT_EQ(ask(r, &out, "GET /v1/models HTTP/1.1\r\nHost: localhost\r\n\r\n"), 200);
+    expect_in(&out, "\"id\":\"instruct\"");
+    reply_free(&out);
+    EXPECT_EQ(ask(r, &out, "GET /v1/models/in%73truct HTTP/1.1\r\nHost: localhost\r\n\r\n"), 200);
+    expect_in(&out, "\"policy\":\"pol_");
+    reply_free(&out);
+    EXPECT_EQ(ask(r, &out, "GET /v1/models/nobody HTTP/1.1\r\nHost: localhost\r\n\r\n"), 404);
+    expect_in(&out, "model_not_found");
+    reply_free(&out);
+    EXPECT_EQ(
+        ask(r, &out, "GET /tokenizer_info?model=instruct HTTP/1.1\r\nHost: localhost\r\n\r\n"),
+        200);
+    expect_in(&out, "\"vocab_size\":288");
+    reply_free(&out);
+    EXPECT_EQ(ask(r, &out, post("/tokenize", "", "{\"prompt\":\"hello\"}")), 200);
+    expect_in(&out, "\"count\":");
+    reply_free(&out);
+    EXPECT_EQ(ask(r, &out, post("/detokenize", "", "{\"tokens\":[107,108]}")), 200);
+    expect_in(&out, "\"prompt\":\"hi\"");
+    reply_free(&out);
+    EXPECT_EQ(ask(r, &out, "GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n"), 200);
+    expect_in(&out, "instructd_http_requests_total{route=\"health\",code=\"200\"} 1\n");
+    reply_free(&out);
+    EXPECT_EQ(stop(r), 0);
+}
+
+TEST(requests_that_fit_no_route_are_told_why)
+{
+    running *r = start();
+    reply out;
+    EXPECT_EQ(ask(r, &out, "GET /nothing HTTP/1.1\r\nHost: localhost\r\n\r\n"), 404);
+    expect_in(&out, "{\"error\":{\"message\":");
+    expect_in(&out, "\"type\":\"not_found_error\",\"param\":null,\"code\":\"not_found\"");
+    reply_free(&out);
+    EXPECT_EQ(ask(r, &out, "GET /v1/completions HTTP/1.1\r\nHost: localhost\r\n\r\n"), 405);
+    EXPECT_STR(reply_header(&out, "allow"), "POST, OPTIONS");
+    expect_in(&out, "\"code\":null");
+    reply_free(&out);
+    EXPECT_EQ(status_of(r, "POST /v1/completions HTTP/1.1\r\nHost: localhost\r\n"
+                           "Content-Type: text/plain\r\nContent-Length: 2\r\n\r\n{}"),
+              415);
+    EXPECT_EQ(status_of(r, "POST /v1/completions HTTP/1.1\r\nHost: localhost\r\n"
+                           "Content-Type: application/json\r\nContent-Length: 1048577\r\n\r\n"),
+              413);
+    EXPECT_EQ(ask(r, &out, post("/v1/completions", "", "{\"prompt\":")), 400);
+    expect_in(&out, "invalid_json");
+    reply_free(&out);
+    EXPECT_EQ(ask(r, &out, "HEAD /health HTTP/1.1\r\nHost: localhost\r\n\r\n"), 200);
+    EXPECT_EQ(out.body_len, 0);
+    EXPECT_EQ(stop(r), 0);
+}
+
+/* API.md 1: who may do what. */
+TEST(keys_and_scopes_are_denied_by_default)
+{
+    running *r = create(true);
+    r->options.config.anonymous = false;
+    launch(r);
+    await_ready(r); /* public */
+    char admin[256];
+    snprintf(admin, sizeof admin, "Authorization: Bearer %s\r\n", r->admin);
+    const struct {
+        const char *header;
+        int models, metrics;
+    } rows[] = {
+        {"", 401, 401},
+        {"Authorization: Bearer sk-proj-1\r\n", 401, 401}, /* another vendor's: no key */
+        {"Authorization: Bearer sk-inst-wrong\r\n", 401, 401},
+        {"Authorization: Basic sk-inst-infer\r\n", 401, 401},
+        {"Authorization: Bearer sk-inst-infer\r\n", 200, 200},
+        {"X-Api-Key: sk-inst-infer\r\n", 200, 200},
+        {"authorization: bearer sk-inst-page\r\n", 200, 200}, /* playground opens infer */
+        {"X-Api-Key: sk-inst-label\r\n", 403, 200},
+        {admin, 200, 200},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        char models[512], metrics[512];
+        snprintf(models, sizeof models, "GET /v1/models HTTP/1.1\r\nHost: localhost\r\n%s\r\n",
+                 rows[i].header);
+        snprintf(metrics, sizeof metrics, "GET /metrics HTTP/1.1\r\nHost: localhost\r\n%s\r\n",
+                 rows[i].header);
+        int got = status_of(r, models), got_metrics = status_of(r, metrics);
+        if (got != rows[i].models || got_metrics != rows[i].metrics)
+            FAIL("%s: %d and %d, expected %d and %d", rows[i].header, got, got_metrics,
+                 rows[i].models, rows[i].metrics);
+    }
+    EXPECT_EQ(status_of(r, "GET /health HTTP/1.1\r\nHost: localhost\r\n"
+                           "Authorization: Bearer sk-inst-wrong\r\n\r\n"),
+              200);
+    EXPECT_EQ(stop(r), 0);
+}
+
+TEST(an_unknown_key_is_401_even_where_none_is_needed)
+{
+    running *r = start();
+    reply out;
+    EXPECT_EQ(ask(r, &out,
+                  "GET /v1/models HTTP/1.1\r\nHost: localhost\r\n"
+                  "Authorization: Bearer sk-inst-wrong\r\n\r\n"),
+              401);
+    expect_in(&out, "invalid_api_key");
+    EXPECT_STR(reply_header(&out, "www-authenticate"), "Bearer");
+    reply_free(&out);
+    EXPECT_EQ(status_of(r, "GET /v1/models HTTP/1.1\r\nHost: localhost\r\n"
+                           "Authorization: Bearer none\r\n\r\n"),
+              200);
+    EXPECT_EQ(stop(r), 0);
+}
+
+/* API.md 1 and RELIABILITY.md goal 13: Host and Origin pairs, on a read and on a write. */
+TEST(foreign_hosts_and_origins_are_refused)
+{
+    static const struct {
+        const char *host, *origin; /* origin "" = no header */
+        int get, post;
+        bool allowed_header;
+    } rows[] = {
+        {"localhost", "", 200, 200, false},
+        {"LOCALHOST:1234", "", 200, 200, false},
+        {"127.0.0.1:80", "", 200, 200, false},
+        {"[::1]:80", "", 200, 200, false},
+        {"box.example", "", 200, 200, false},
+        {"BOX.example:443", "", 200, 200, false},
+        {"evil.example", "", 403, 403, false},
+        {"localhost.evil.example", "", 403, 403, false},
+        {"127.0.0.1.evil.example", "", 403, 403, false},
+        {"[::1", "", 403, 403, false},
+        {"localhost:", "", 403, 403, false},
+        {"localhost:80a", "", 403, 403, false},
+        {"localhost:80:80", "", 403, 403, false},
+        {"localhost:8080", "http://localhost:8080", 200, 200, false},
+        {"localhost:8080", "http://localhost:8081", 200, 403, false},
+        {"localhost:8080", "http://127.0.0.1:8080", 200, 403, false},
+        {"localhost:8080", "http://evil.example", 200, 403, false},
+        {"localhost:8080", "null", 200, 403, false},
+        {"localhost:8080", "http://localhost:8080.evil.example", 200, 403, false},
+        {"box.example", "https://box.example", 200, 200, false},
+        {"box.example", "https://app.example", 200, 200, true},
+        {"box.example", "http://app.example", 200, 403, false},
+        {"box.example", "https://app.example.evil", 200, 403, false},
+        {"evil.example", "https://app.example", 403, 403, false},
+    };
+    running *r = start();
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        char origin[128] = "", get[512], write[512];
+        if (rows[i].origin[0])
+            snprintf(origin, sizeof origin, "Origin: %s\r\n", rows[i].origin);
+        snprintf(get, sizeof get, "GET /v1/models HTTP/1.1\r\nHost: %s\r\n%s\r\n", rows[i].host,
+                 origin);
+        snprintf(write, sizeof write,
+                 "POST /tokenize HTTP/1.1\r\nHost: %s\r\n%sContent-Type: application/json\r\n"
+                 "Content-Length: 15\r\n\r\n{\"prompt\":\"hi\"}",
+                 rows[i].host, origin);
+        reply out = {0};
+        int got = ask(r, &out, get), got_post = status_of(r, write);
+        bool header = reply_header(&out, "access-control-allow-origin")[0] != 0;
+        reply_free(&out);
+        if (got != rows[i].get || got_post != rows[i].post || header != rows[i].allowed_header)
+            FAIL("Host %s, Origin %s: GET %d, POST %d, allow %d", rows[i].host, rows[i].origin, got,
+                 got_post, header);
+    }
+    EXPECT_EQ(status_of(r, "GET http://evil.example/health HTTP/1.1\r\nHost: localhost\r\n\r\n"),
+              403);
+    EXPECT_EQ(status_of(r, "GET http://localhost/health HTTP/1.1\r\nHost: localhost\r\n\r\n"), 200);
+    EXPECT_EQ(stop(r), 0);
+}
+
+TEST(options_is_204_and_allows_listed_origins_only)
+{
+    running *r = start();
+    reply out;
+    EXPECT_EQ(ask(r, &out,
+                  "OPTIONS /v1/completions HTTP/1.1\r\nHost: localhost\r\n"
+                  "Origin: https://evil.example\r\n\r\n"),
+              204);
+    EXPECT(!strstr(out.head, "access-control"));
+    EXPECT_EQ(ask(r, &out,
+                  "OPTIONS /v1/completions HTTP/1.1\r\nHost: localhost\r\n"
+                  "Origin: https://app.example\r\n\r\n"),
+              204);
+    EXPECT_STR(reply_header(&out, "access-control-allow-origin"), "https://app.example");
+    EXPECT(strstr(reply_header(&out, "access-control-allow-methods"), "POST"));
+    EXPECT(!strstr(out.head, "credentials"));
+    EXPECT_EQ(ask(r, &out,
+                  "OPTIONS /metrics HTTP/1.1\r\nHost: localhost\r\n"
+                  "Origin: https://app.example\r\n\r\n"),
+              204);
+    EXPECT(!strstr(out.head, "access-control")); /* infer routes alone */
+    EXPECT_EQ(stop(r), 0);
+}
+
+#define COUNT_TO(n, more)                                                                          \
+    "{\"prompt\":\"hello\",\"max_tokens\":" #n ",\"temperature\":0,\"ignore_eos\":true" more "}"
+
+TEST(a_completion_is_answered_whole_and_as_a_stream)
+{
+    running *r = start();
+    client k = dial(r);
+    reply whole, stream;
+    EXPECT_EQ(
+        client_ask(&k, post("/v1/completions", "X-Request-Id: r-1\r\n", COUNT_TO(8, "")), &whole),
+        200);
+    expect_in(&whole, "\"object\":\"text_completion\"");
+    expect_in(&whole, "\"completion_tokens\":8");
+    EXPECT_STR(reply_header(&whole, "x-request-id"), "r-1");
+    EXPECT(strncmp(reply_header(&whole, "x-instructd-policy"), "pol_", 4) == 0);
+    EXPECT_EQ(client_ask(&k, post("/v1/completions", "", COUNT_TO(8, ",\"stream\":true")), &stream),
+              200);
+    EXPECT_STR(reply_header(&stream, "content-type"), "text/event-stream");
+    EXPECT(strncmp(reply_header(&stream, "x-instructd-policy"), "pol_", 4) == 0);
+    EXPECT(strncmp(stream.body, "data: {", 7) == 0);
+    EXPECT_STR(stream.body + stream.body_len - 14, "data: [DONE]\n\n");
+    reply_free(&whole);
+    reply_free(&stream);
+    EXPECT_EQ(client_ask(&k,
+                         post("/v1/chat/completions", "",
+                              "{\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}],"
+                              "\"max_tokens\":3}"),
+                         &whole),
+              200);
+    expect_in(&whole, "chat.completion");
+    reply_free(&whole);
+    EXPECT_EQ(client_ask(&k, post("/v1/completions", "", "{\"prompt\":\"a\",\"n\":1000}"), &whole),
+              400);
+    expect_in(&whole, "\"param\":\"n\"");
+    reply_free(&whole);
+    client_close(&k);
+    EXPECT_EQ(stop(r), 0);
+}
+
+/* The value of a metric without labels. */
+static long metric(const running *r, const char *name)
+{
+    reply out;
+    char line[128];
+    EXPECT_EQ(ask(r, &out, "GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n"), 200);
+    snprintf(line, sizeof line, "\ninstructd_%s ", name);
+    const char *at = strstr(out.body, line);
+    if (!at)
+        FAIL("no metric %s", name);
+    long value = strtol(at + strlen(line), NULL, 10);
+    reply_free(&out);
+    return value;
+}
+
+static void await_idle(const running *r)
+{
+    for (int i = 0; i < 2000; i++) {
+        if (metric(r, "num_requests_running") == 0 && metric(r, "num_requests_waiting") == 0 &&
+            metric(r, "kv_cache_usage_perc") == 0)
+            return;
+        usleep(5 * 1000);
+    }
+    FAIL("%ld running, %ld waiting", metric(r, "num_requests_running"),
+         metric(r, "num_requests_waiting"));
+}
+
+/* RELIABILITY.md 4, "client leaves": parsing, queued, in prefill, in decode, while streaming. */
+TEST(clients_that_leave_free_everything_they_held)
+{
+    running *r = start();
+    const char *streamed = post("/v1/completions", "", COUNT_TO(200, ",\"stream\":true"));
+    const char *plain = post("/v1/completions", "", COUNT_TO(200, ",\"n\":4"));
+    for (int i = 0; i < 60; i++) {
+        client k = dial(r);
+        client_puts(&k, i % 2 ? streamed : plain);
+        if (i % 3 == 1)
+            usleep((useconds_t)(i * 100));
+        if (i % 3 == 2 && i % 2) {
+            reply head;
+            EXPECT(client_head(&k, &head));
+        }
+        client_close(&k);
+    }
+    await_idle(r);
+    EXPECT_EQ(status_of(r, post("/v1/completions", "", COUNT_TO(4, ""))), 200);
+    EXPECT_EQ(stop(r), 0);
+}
+
+TEST(a_drain_lets_streams_end_and_refuses_the_rest)
+{
+    running *r = start();
+    client k = dial(r), late = dial(r);
+    reply stream, refused;
+    client_puts(&k, post("/v1/completions", "", COUNT_TO(200, ",\"stream\":true")));
+    EXPECT(client_head(&k, &stream));
+    EXPECT_EQ(client_chunk(&k, &stream), 1);
+    daemon_stop_async(r->daemon);
+    int status = client_ask(&late, post("/v1/completions", "", COUNT_TO(1, "")), &refused);
+    if (status) { /* the stream may have ended first */
+        if (status != 200)
+            EXPECT_EQ(status, 503);
+        reply_free(&refused);
+    }
+    int more;
+    while ((more = client_chunk(&k, &stream)) > 0)
+        ;
+    EXPECT_EQ(more, 0);
+    EXPECT_STR(stream.body + stream.body_len - 14, "data: [DONE]\n\n");
+    reply_free(&stream);
+    client_close(&k);
+    client_close(&late);
+    EXPECT_EQ(finish(r), 0);
+}
+
+TEST(a_second_stop_does_not_wait)
+{
+    running *r = start();
+    client k = dial(r);
+    reply head;
+    client_puts(&k, post("/v1/completions", "", COUNT_TO(240, ",\"stream\":true,\"n\":8")));
+    EXPECT(client_head(&k, &head));
+    daemon_stop_async(r->daemon);
+    daemon_stop_async(r->daemon);
+    int code = finish(r);
+    EXPECT(code == 1 || code == 0); /* 0 if the stream was done before the second */
+    client_close(&k);
+}
+
+TEST(a_model_that_cannot_be_read_ends_the_daemon_with_the_reason)
+{
+    running *r = create(false);
+    launch(r);
+    pthread_join(r->thread, NULL);
+    EXPECT_EQ(r->code, 1);
+    EXPECT(strstr(r->err.text, "model.gguf"));
+    daemon_free(r->daemon);
+    free(r);
+}
+
+TEST(two_daemons_do_not_share_a_data_directory)
+{
+    running *r = start();
+    error_text err = {""};
+    EXPECT(!daemon_create(&r->options, &err));
+    EXPECT(strstr(err.text, "in use by another daemon (pid "));
+    EXPECT_EQ(stop(r), 0);
+}
+
+TEST(a_daemon_that_never_ran_can_be_freed)
+{
+    running *r = create(true);
+    error_text err = {""};
+    r->daemon = daemon_create(&r->options, &err);
+    EXPECT(r->daemon);
+    daemon_free(r->daemon);
+    r->options.config.host = "0.0.0.0";
+    EXPECT(!daemon_create(&r->options, &err));
+    EXPECT(strstr(err.text, "--insecure"));
+    free(r);
+}
