@@ -134,6 +134,7 @@ ON_LOOP static eng_status start_serving(instructd *d, eng_error *err)
         .max_queued = c->max_queued};
     eng_status rc = sched_start(&d->sched, p, &options, &d->inbox, &d->outbox, d->metrics, err);
     if (rc == ENG_OK) {
+        d->service.pool_tokens = sched_pool_tokens(d->sched);
         d->service.ready = true;
         tell_ready(d, p, kv_f32);
     }

@@ -219,8 +219,18 @@ static bool check_sequences(const gen_request *r, api_error *err)
                        r->best_of, n, LIMIT_SEQUENCES);
 }
 
+/* To the end of the context in a chat, else the API's 16; never past what the KV pool holds. */
+static uint32_t default_max_tokens(bool chat, uint32_t room, uint32_t prompt, uint32_t pool_tokens)
+{
+    uint32_t most = chat || room < DEFAULT_MAX_TOKENS ? room : DEFAULT_MAX_TOKENS;
+    if (!pool_tokens)
+        return most;
+    uint32_t pool = pool_tokens > prompt ? pool_tokens - prompt : 1;
+    return most < pool ? most : pool;
+}
+
 /* Every prompt with its answer must fit the context; a default length is cut to fit. */
-static bool fit_context(gen_request *r, int64_t asked, api_error *err)
+static bool fit_context(gen_request *r, int64_t asked, uint32_t pool_tokens, api_error *err)
 {
     bool chat = r->format.family == GEN_CHAT;
     uint32_t n_ctx = eng_model_config(policy_model(r->policy))->n_ctx, longest = 0;
@@ -240,20 +250,18 @@ static bool fit_context(gen_request *r, int64_t asked, api_error *err)
                            "the model's context is %u tokens; the prompt has %u and max_tokens "
                            "asks for %lld more",
                            n_ctx, longest, (long long)asked);
-    if (asked >= 0)
-        r->max_tokens = (uint32_t)asked;
-    else
-        r->max_tokens = chat || room < DEFAULT_MAX_TOKENS ? room : DEFAULT_MAX_TOKENS;
+    r->max_tokens =
+        asked >= 0 ? (uint32_t)asked : default_max_tokens(chat, room, longest, pool_tokens);
     return true;
 }
 
-static bool read_lengths(gen_request *r, const gen_fields *f, api_error *err)
+static bool read_lengths(gen_request *r, const gen_fields *f, uint32_t pool_tokens, api_error *err)
 {
     int64_t asked = f->max_completion_tokens > 0 ? f->max_completion_tokens : f->max_tokens;
     if (asked == 0 && !r->echo)
         return api_invalid(err, "invalid_value", "max_tokens",
                            "max_tokens: 0 is allowed only with \"echo\": true");
-    if (!fit_context(r, asked, err))
+    if (!fit_context(r, asked, pool_tokens, err))
         return false;
     if (f->min_tokens > r->max_tokens)
         return api_invalid(err, "invalid_value", "min_tokens",
@@ -273,7 +281,7 @@ static bool fill(gen_request *r, const gen_fields *f, const api_context *context
            read_stops(r, f->stop, err) && read_stop_ids(r, f->stop_token_ids, err) &&
            read_bias(r, f->logit_bias, err) &&
            read_priority(r, f->priority, context->default_class, err) && read_prompts(r, f, err) &&
-           check_sequences(r, err) && read_lengths(r, f, err);
+           check_sequences(r, err) && read_lengths(r, f, context->pool_tokens, err);
 }
 
 static bool parse_tree(gen_family family, const char *body, size_t len, const cJSON *root,

@@ -14,6 +14,8 @@ typedef struct api_context {
     uint64_t tenant;         /* from the key; never 0 */
     gen_class default_class; /* of the surface; "priority" may only lower it */
     uint64_t random_seed;    /* used when the body names no seed */
+    uint32_t pool_tokens;    /* what the KV pool holds of one sequence; clips a default max_tokens.
+                                0 = no bound */
 } api_context;
 
 /* Checks the body strictly, resolves the model, validates every field of API.md 3 or 4 against one

@@ -103,11 +103,6 @@ bool api_models_page(policy_registry *registry, const char *limit, const char *a
     return done;
 }
 
-bool api_models_list(policy_registry *registry, buf *out, api_error *err)
-{
-    return api_models_page(registry, NULL, NULL, out, err);
-}
-
 bool api_model_get(policy_registry *registry, const char *name, buf *out, api_error *err)
 {
     policy *p;

@@ -14,8 +14,6 @@ bool api_detokenize(policy_registry *registry, const char *body, size_t len, buf
                     api_error *err);
 /* name: the `model` query parameter or NULL. */
 bool api_tokenizer_info(policy_registry *registry, const char *name, buf *out, api_error *err);
-/* The first 20 aliases: api_models_page without a query. */
-bool api_models_list(policy_registry *registry, buf *out, api_error *err);
 /* limit and after: the query parameters' decoded text, or NULL. */
 bool api_models_page(policy_registry *registry, const char *limit, const char *after, buf *out,
                      api_error *err);

@@ -1,3 +1,4 @@
+#include "net/conn.h"
 #include "net/generate.h"
 
 #include "api/generate.h"
@@ -85,14 +86,17 @@ static void stream_leave(gen_stream *st)
     stream_free(st);
 }
 
-/* Posts a command about this stream; it is freed when the box is full. */
-static void post(generate *g, cmd *c)
+/* Posts a command about this stream; false: there is none, or the box is full and it is freed. */
+static bool post(generate *g, cmd *c)
 {
-    if (!c || mailbox_post(g->service->inbox, &c->mail))
-        return;
+    if (!c)
+        return false;
+    if (mailbox_post(g->service->inbox, &c->mail))
+        return true;
     log_event(LOG_ERROR, "command_lost", "kind=%d request=%llu", (int)c->kind,
               (unsigned long long)c->request_id);
     cmd_free(c);
+    return false;
 }
 
 static void stream_cancel(gen_stream *st)
@@ -111,7 +115,9 @@ static void on_gone(exchange *x)
 static void on_park(void *arg, bool parked)
 {
     gen_stream *st = arg;
-    post(st->owner, cmd_create(parked ? CMD_PARK : CMD_RESUME, st->id));
+    /* A stream whose parking was not told would never go on: it ends instead. */
+    if (!post(st->owner, cmd_create(parked ? CMD_PARK : CMD_RESUME, st->id)))
+        conn_fail(st->x->conn);
 }
 
 /* ---- body -> request ---- */
@@ -216,7 +222,8 @@ ON_LOOP static void start(service *s, exchange *x, gen_family family)
     p->context = (api_context){.registry = s->registry,
                                .tenant = x->key.tenant,
                                .default_class = playground ? GEN_INTERACTIVE : GEN_API,
-                               .random_seed = random_u64()};
+                               .random_seed = random_u64(),
+                               .pool_tokens = s->pool_tokens};
     p->job.run = parse_run;
     p->job.finish = parse_finish;
     if (!worker_job_start(&p->job, s, x))

@@ -56,7 +56,11 @@ void plain_models(service *s, exchange *x)
     buf body;
     api_error err;
     buf_init(&body, LIMIT_REPLY_BYTES);
-    bool ok = api_models_list(s->registry, &body, &err);
+    char limit[16], after[LIMIT_NAME_BYTES + 1];
+    bool has_limit = target_query(x->query, "limit", limit, sizeof limit);
+    bool has_after = target_query(x->query, "after", after, sizeof after);
+    bool ok = api_models_page(s->registry, has_limit ? limit : NULL, has_after ? after : NULL,
+                              &body, &err);
     send_result(x, ok, &body, &err);
 }
 

@@ -29,9 +29,10 @@ typedef struct service {
     const char *const *cors_origins; /* foreign origins that may call infer routes */
     size_t n_cors_origins;
 
-    bool ready;    /* a model is loaded and the scheduler runs */
-    bool draining; /* the daemon is going down */
-    uint32_t jobs; /* worker jobs under way */
+    uint32_t pool_tokens; /* what the KV pool holds of one sequence; set before `ready` */
+    bool ready;           /* a model is loaded and the scheduler runs */
+    bool draining;        /* the daemon is going down */
+    uint32_t jobs;        /* worker jobs under way */
 } service;
 
 #endif

@@ -5,6 +5,8 @@
 #include "net/conn.h"
 #include "net/response.h"
 
+#include <string.h>
+
 enum { CHUNK_FRAMING_BYTES = 32 };
 
 ON_LOOP static uint64_t now_ms(const sse *s)
@@ -41,12 +43,13 @@ ON_LOOP static void check_queue(sse *s)
 {
     const server_limits *limits = &conn_server(s->x->conn)->limits;
     size_t queued = conn_queued(s->x->conn);
-    if (queued >= limits->drop_bytes) {
+    if (s->parked && queued >= s->parked_queued + limits->drop_bytes) {
         drop(s, queued);
         return;
     }
     if (!s->parked && queued >= limits->park_bytes) {
         s->parked = true;
+        s->parked_queued = queued;
         s->parked_ms = now_ms(s);
         conn_set_timer(s->x->conn, limits->stall_ms);
         s->on_park(s->arg, true);
@@ -75,10 +78,16 @@ void sse_send(sse *s, const buf *events)
 {
     if (!s->x || s->dropped)
         return;
-    if (events->failed)
+    if (events->failed) {
         conn_fail(s->x->conn);
-    else if (events->len)
-        send_bytes(s, events->data, events->len);
+        return;
+    }
+    for (const char *at = events->data, *end = at + events->len; at < end && s->x && !s->dropped;) {
+        const char *empty_line = memmem(at, (size_t)(end - at), "\n\n", 2);
+        const char *next = empty_line ? empty_line + 2 : end;
+        send_bytes(s, at, (size_t)(next - at));
+        at = next;
+    }
 }
 
 void sse_end(sse *s, bool failed)

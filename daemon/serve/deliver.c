@@ -114,19 +114,36 @@ void sched_send_done(sched *s, job *j)
     queue_event(s, e);
 }
 
+/* Cuts the chain after its first n events and returns the rest. */
+static event *cut_after(event *first, uint32_t n)
+{
+    while (--n && first->mail.next)
+        first = (event *)(void *)first->mail.next;
+    event *rest = (event *)(void *)first->mail.next;
+    first->mail.next = NULL;
+    return rest;
+}
+
+static void free_events(event *first)
+{
+    while (first) {
+        event *next = (event *)(void *)first->mail.next;
+        event_free(first);
+        first = next;
+    }
+}
+
 void sched_post_events(sched *s)
 {
-    if (!s->out_first)
-        return;
-    while (mailbox_count(s->outbox) > LIMIT_EVENT_BACKLOG && !atomic_load(&s->quit))
-        nanosleep(&(struct timespec){.tv_nsec = BACKLOG_NAP_NS}, NULL);
-    if (!mailbox_post(s->outbox, &s->out_first->mail)) {
-        /* Only while quitting, when nobody reads any more. */
-        while (s->out_first) {
-            event *next = (event *)(void *)s->out_first->mail.next;
-            event_free(s->out_first);
-            s->out_first = next;
-        }
+    while (s->out_first) {
+        while (mailbox_count(s->outbox) > LIMIT_EVENT_BACKLOG && !atomic_load(&s->quit))
+            nanosleep(&(struct timespec){.tv_nsec = BACKLOG_NAP_NS}, NULL);
+        /* After the wait a piece always fits (2 * LIMIT_EVENT_BACKLOG < LIMIT_MAILBOX), unless the
+         * scheduler is quitting and nobody reads any more. */
+        event *piece = s->out_first;
+        s->out_first = cut_after(piece, LIMIT_EVENT_BACKLOG);
+        if (!mailbox_post(s->outbox, &piece->mail))
+            free_events(piece);
     }
-    s->out_first = s->out_last = NULL;
+    s->out_last = NULL;
 }

@@ -191,10 +191,13 @@ void emit_push(emit *e, const emit_token *t, bool look_for_stop, bool *stopped)
     if (bytes && len)
         append_repaired(e, bytes, len);
     close_records(e);
-    if (look_for_stop && r->n_stops && e->text.len)
-        *stopped = look_for_stops(e);
-    else
+    if (!t->sampled || !r->n_stops || !e->text.len)
         e->ready = e->text.len;
+    else if (look_for_stop)
+        *stopped = look_for_stops(e);
+    else /* too early to stop, but what a stop string may begin with stays */
+        e->ready = e->text.len -
+                   stop_hold(r->stops, r->n_stops, e->text.data + e->ready, e->text.len - e->ready);
 }
 
 /* ---- text out ---- */

@@ -1,24 +1,19 @@
 #include "serve/job.h"
 
+#include "base/limits.h"
+
 #include <stdlib.h>
 #include <string.h>
 
 /* ---- life ---- */
 
-static bool init_sequence(sequence *s, job *j, uint32_t prompt, uint32_t number)
+static void init_sequence(sequence *s, job *j, uint32_t prompt, uint32_t number)
 {
     const gen_request *r = j->request;
-    const gen_prompt *p = &r->prompts[prompt];
     *s = (sequence){.job = j, .prompt = prompt, .number = number, .sampling = r->sampling};
     s->sampling.choice = prompt * j->width + number;
-    s->cap_tokens = p->n_tokens + 64;
-    s->tokens = malloc(s->cap_tokens * sizeof *s->tokens);
-    if (!s->tokens)
-        return false;
-    memcpy(s->tokens, p->tokens, p->n_tokens * sizeof *s->tokens);
-    s->n_tokens = p->n_tokens;
+    s->n_tokens = r->prompts[prompt].n_tokens;
     emit_init(&s->emit, r);
-    return true;
 }
 
 static bool init_echo(job *j)
@@ -27,11 +22,6 @@ static bool init_echo(job *j)
     if (!r->echo || r->n_logprobs < 0)
         return true;
     j->prompts = calloc(r->n_prompts, sizeof *j->prompts);
-    for (uint32_t p = 0; j->prompts && p < r->n_prompts; p++) {
-        j->prompts[p].rows = calloc(r->prompts[p].n_tokens, sizeof *j->prompts[p].rows);
-        if (!j->prompts[p].rows)
-            return false;
-    }
     return j->prompts != NULL;
 }
 
@@ -64,8 +54,8 @@ job *job_create(gen_request *request)
     bool ok = j->sequences && j->prefilled && init_echo(j) && init_ends(j);
     for (uint32_t p = 0; ok && p < request->n_prompts; p++) {
         j->usage.prompt_tokens += request->prompts[p].n_tokens;
-        for (uint32_t n = 0; ok && n < j->width; n++)
-            ok = init_sequence(&j->sequences[j->n_sequences++], j, p, n);
+        for (uint32_t n = 0; n < j->width; n++)
+            init_sequence(&j->sequences[j->n_sequences++], j, p, n);
     }
     if (!ok) {
         gen_request_ref(request); /* job_free drops one; the caller's stays */
@@ -96,6 +86,35 @@ void job_free(job *j)
 
 /* ---- a sequence's progress ---- */
 
+bool sequence_prepare(sequence *s)
+{
+    enum { ROOM_TO_GROW = 64 };
+    const gen_prompt *p = sequence_prompt(s);
+    prompt_logprobs *lp = s->job->prompts ? &s->job->prompts[s->prompt] : NULL;
+    if (lp && !lp->rows && !(lp->rows = calloc(p->n_tokens, sizeof *lp->rows)))
+        return false;
+    if (s->tokens)
+        return true;
+    s->cap_tokens = p->n_tokens + ROOM_TO_GROW;
+    s->tokens = malloc(s->cap_tokens * sizeof *s->tokens);
+    if (s->tokens)
+        memcpy(s->tokens, p->tokens, p->n_tokens * sizeof *s->tokens);
+    return s->tokens != NULL;
+}
+
+static void fail(job *j, gen_failure failure)
+{
+    if (!j->failed) {
+        j->failed = true;
+        j->failure = failure;
+    }
+}
+
+void sequence_out_of_memory(sequence *s)
+{
+    fail(s->job, GEN_FAIL_OUT_OF_MEMORY);
+}
+
 uint32_t sequence_pending(const sequence *s)
 {
     return s->n_tokens - (s->seq ? eng_seq_len(s->seq) : 0);
@@ -106,8 +125,8 @@ static bool added_bos(const sequence *s, uint32_t i)
 {
     const gen_prompt *p = sequence_prompt(s);
     size_t len;
-    const char *bytes = eng_token_bytes(s->emit.tokenizer, s->tokens[i], &len);
-    if (i != 0 || !p->text || s->tokens[0] != eng_token_roles_of(s->emit.tokenizer)->bos)
+    const char *bytes = eng_token_bytes(s->emit.tokenizer, p->tokens[i], &len);
+    if (i != 0 || !p->text || p->tokens[0] != eng_token_roles_of(s->emit.tokenizer)->bos)
         return false;
     return !(bytes && p->text_len >= len && memcmp(p->text, bytes, len) == 0);
 }
@@ -118,10 +137,13 @@ void sequence_echo(sequence *s)
     const prompt_logprobs *lp = s->job->prompts ? &s->job->prompts[s->prompt] : NULL;
     for (uint32_t i = 0; i < n; i++) {
         bool stopped;
-        emit_token t = {.id = s->tokens[i],
+        const eng_output *row = lp && lp->rows ? &lp->rows[i] : NULL;
+        emit_token t = {.id = sequence_prompt(s)->tokens[i],
                         .first = i == 0,
                         .silent = added_bos(s, i),
-                        .logprobs = lp ? &lp->rows[i] : NULL};
+                        .logprobs = row};
+        if (row && i > 0 && !row->finite)
+            fail(s->job, GEN_FAIL_NOT_FINITE);
         emit_push(&s->emit, &t, false, &stopped);
     }
 }
@@ -152,19 +174,13 @@ static bool append_token(sequence *s, int32_t id)
     return true;
 }
 
-static void fail(job *j, gen_failure failure)
-{
-    if (!j->failed) {
-        j->failed = true;
-        j->failure = failure;
-    }
-}
-
 static void finish(sequence *s, gen_finish how)
 {
     s->finish = how;
     s->job->n_finished++;
     emit_finish(&s->emit);
+    free(s->tokens); /* all that is left to do needs none */
+    s->tokens = NULL;
 }
 
 void sequence_accept(sequence *s)
@@ -176,7 +192,6 @@ void sequence_accept(sequence *s)
         return;
     }
     const int32_t id = s->out.token;
-    const bool may_end = sequence_may_end(s);
     const bool end =
         is_stop_id(r, id) || (!r->ignore_eos && eng_token_is_end(s->emit.tokenizer, id));
     bool stopped = false;
@@ -189,7 +204,7 @@ void sequence_accept(sequence *s)
     j->usage.completion_tokens++;
     const emit_token t = {
         .id = id, .sampled = true, .silent = end, .logprobs = r->n_logprobs >= 0 ? &s->out : NULL};
-    emit_push(&s->emit, &t, may_end, &stopped);
+    emit_push(&s->emit, &t, sequence_may_end(s), &stopped);
     if (end || stopped)
         finish(s, GEN_FINISH_STOP);
     else if (s->n_sampled == r->max_tokens)
@@ -230,9 +245,8 @@ static int by_number(const void *a, const void *b)
 
 void job_choose(job *j, sequence **chosen)
 {
-    enum { MAX_WIDTH = 256 };
     const uint32_t n = j->request->n;
-    sequence *all[MAX_WIDTH];
+    sequence *all[LIMIT_SEQUENCES];
     for (uint32_t p = 0; p < j->request->n_prompts; p++) {
         for (uint32_t i = 0; i < j->width; i++)
             all[i] = &j->sequences[p * j->width + i];

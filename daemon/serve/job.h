@@ -15,15 +15,17 @@ typedef struct job job;
 
 /* Log-probs of a prompt's tokens, for echo: one a row, from the leader's prefill. */
 typedef struct prompt_logprobs {
-    eng_output *rows; /* [n_tokens]; rows[i] tells of token i; rows[0] of nothing */
+    eng_output
+        *rows; /* [n_tokens]; rows[i] tells of token i; rows[0] of nothing; NULL: not started */
 } prompt_logprobs;
 
 typedef struct sequence {
     job *job;
     uint32_t prompt, number;
-    eng_seq *seq;    /* NULL while waiting for room */
-    bool started;    /* had room before: what it finds in the cache is then its own */
-    int32_t *tokens; /* prompt, then what was sampled; owned */
+    eng_seq *seq; /* NULL while waiting for room */
+    bool started; /* had room before: what it finds in the cache is then its own */
+    int32_t
+        *tokens; /* prompt, then what was sampled; owned; NULL before it starts and at its end */
     uint32_t n_tokens, cap_tokens;
     uint32_t n_sampled;
     eng_sampling sampling;
@@ -56,10 +58,6 @@ job *job_create(gen_request *request);
 /* All engine sequences must have been freed. */
 void job_free(job *j);
 
-static inline bool sequence_waiting(const sequence *s)
-{
-    return s->finish == GEN_RUNNING && !s->seq;
-}
 static inline bool sequence_is_leader(const sequence *s)
 {
     return s->number == 0;
@@ -70,6 +68,12 @@ static inline const gen_prompt *sequence_prompt(const sequence *s)
 }
 /* Rows that must be computed before the next token can be drawn. */
 uint32_t sequence_pending(const sequence *s);
+
+/* Before it first runs: its tokens, and the log-prob rows of its prompt. A queued job has neither,
+ * so that a queue of large requests stays small. False: memory is out. */
+ENG_MUST_CHECK bool sequence_prepare(sequence *s);
+/* Its job is to be ended with GEN_FAIL_OUT_OF_MEMORY. */
+void sequence_out_of_memory(sequence *s);
 
 /* The prompt of an echo goes to the emitter, with its log-probs if wanted. */
 void sequence_echo(sequence *s);

@@ -61,13 +61,10 @@ static job *find_job(sched *s, uint64_t id)
 /* Could the pool, with nothing else in it, hold the longest of the request's sequences? */
 static bool fits_pool(const sched *s, const gen_request *r)
 {
-    eng_kv_stats kv;
-    eng_runtime_kv_stats(s->runtime, &kv);
     uint64_t longest = 0;
     for (uint32_t p = 0; p < r->n_prompts; p++)
         longest = r->prompts[p].n_tokens > longest ? r->prompts[p].n_tokens : longest;
-    /* one block more, for the copy of a shared tail */
-    return (longest + r->max_tokens) / kv.block_tokens + 2 <= kv.n_blocks;
+    return longest + r->max_tokens <= s->pool_tokens;
 }
 
 static void append_job(sched *s, job *j)
@@ -167,6 +164,15 @@ static void *sched_main(void *arg)
     return NULL;
 }
 
+/* All blocks but the one that the copy of a shared tail takes. */
+static uint32_t count_pool_tokens(const eng_runtime *runtime)
+{
+    eng_kv_stats kv;
+    eng_runtime_kv_stats(runtime, &kv);
+    const uint64_t tokens = (uint64_t)(kv.n_blocks - 1) * kv.block_tokens;
+    return tokens < UINT32_MAX ? (uint32_t)tokens : UINT32_MAX;
+}
+
 static void free_sched(sched *s)
 {
     eng_runtime_free(s->runtime);
@@ -185,14 +191,19 @@ eng_status sched_start(sched **out, policy *shape, const sched_options *options,
     s->outbox = outbox;
     s->metrics = counters;
     s->parts = calloc(options->max_running, sizeof *s->parts);
+    s->wake = cmd_create(CMD_DRAIN, 0);
     eng_runtime_options runtime = options->runtime;
     runtime.max_rows = options->prefill_budget + options->max_running;
     runtime.max_seqs = options->max_running;
-    eng_status st = s->parts ? eng_runtime_create(&s->runtime, policy_model(shape), &runtime, err)
-                             : eng_fail(err, ENG_NOMEM, "scheduler: out of memory");
+    eng_status st = s->parts && s->wake
+                        ? eng_runtime_create(&s->runtime, policy_model(shape), &runtime, err)
+                        : eng_fail(err, ENG_NOMEM, "scheduler: out of memory");
+    if (st == ENG_OK)
+        s->pool_tokens = count_pool_tokens(s->runtime);
     if (st == ENG_OK && pthread_create(&s->thread, NULL, sched_main, s) != 0)
         st = eng_fail(err, ENG_NOMEM, "the compute thread could not start");
     if (st != ENG_OK) {
+        cmd_free(s->wake);
         free_sched(s);
         return st;
     }
@@ -205,9 +216,8 @@ void sched_stop(sched *s)
     if (!s)
         return;
     atomic_store(&s->quit, true);
-    cmd *wake = cmd_create(CMD_DRAIN, 0);
-    if (wake && !mailbox_post(s->inbox, &wake->mail))
-        cmd_free(wake); /* the box is full, so the thread is awake anyway */
+    if (!mailbox_post(s->inbox, &s->wake->mail))
+        cmd_free(s->wake); /* the box is full, so the thread is awake anyway */
     pthread_join(s->thread, NULL);
     for (mail *m = mailbox_take(s->inbox); m;) {
         cmd *c = (cmd *)(void *)m;
@@ -215,4 +225,9 @@ void sched_stop(sched *s)
         cmd_free(c);
     }
     free_sched(s);
+}
+
+uint32_t sched_pool_tokens(const sched *s)
+{
+    return s->pool_tokens;
 }

@@ -25,6 +25,9 @@ typedef struct sched_options {
 ENG_MUST_CHECK eng_status sched_start(sched **out, policy *shape, const sched_options *options,
                                       mailbox *inbox, mailbox *outbox, metrics *counters,
                                       eng_error *err);
+/* The most positions, prompt and answer together, that the KV pool can hold of one sequence. Fixed
+ * at the start. [any thread] */
+uint32_t sched_pool_tokens(const sched *s);
 /* Cancels what is left, joins the thread and frees everything. [loop] */
 void sched_stop(sched *s);
 

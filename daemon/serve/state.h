@@ -28,7 +28,9 @@ struct sched {
     mailbox *outbox;       /* (i) */
     metrics *metrics;      /* (i) */
     atomic_bool quit;      /* (a) set by sched_stop */
+    cmd *wake;             /* (l) what sched_stop posts; made at the start, so that it exists */
 
+    uint32_t pool_tokens; /* (i) positions that the pool holds of one sequence */
     eng_runtime *runtime;
     job *jobs[GEN_CLASSES]; /* oldest first */
     uint32_t n_queued;      /* jobs none of whose sequences has started */

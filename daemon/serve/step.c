@@ -138,6 +138,10 @@ ON_COMPUTE static bool start(sched *s, sequence *seq)
     }
     if (!find_blocks(s, seq))
         return false;
+    if (!sequence_prepare(seq)) {
+        sequence_out_of_memory(seq);
+        return false;
+    }
     seq->seq = eng_seq_create(s->runtime, policy_model(seq->job->request->policy));
     if (!seq->seq)
         return false;
@@ -249,7 +253,8 @@ ON_COMPUTE static void build(sched *s, const eng_model *model)
         for (uint32_t i = 0; i < j->n_sequences; i++) {
             sequence *seq = &j->sequences[i];
             const bool may_start = sequence_is_leader(seq) || j->prefilled[seq->prompt];
-            if (seq->finish != GEN_RUNNING || (!seq->seq && (full || !may_start)))
+            if (seq->finish != GEN_RUNNING || rows_needed(seq) == 0 ||
+                (!seq->seq && (full || !may_start)))
                 continue;
             if (!seq->seq && !start(s, seq)) {
                 full = true;
@@ -299,7 +304,7 @@ ON_COMPUTE static void fork_siblings(sched *s, const step_part *part, int64_t no
 {
     sequence *leader = part->s;
     for (uint32_t i = 1; i <= part->n_forks; i++) {
-        leader[i].seq = eng_seq_fork(s->runtime, leader->seq);
+        leader[i].seq = sequence_prepare(&leader[i]) ? eng_seq_fork(s->runtime, leader->seq) : NULL;
         if (leader[i].seq)
             take_token(s, &leader[i], now);
         else

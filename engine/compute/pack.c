@@ -357,7 +357,8 @@ static void encode_q8_0(const float *x, uint8_t *dst, uint32_t k)
         float max = 0;
         for (uint32_t i = 0; i < ENG_QBLOCK; i++)
             max = fmaxf(max, fabsf(x[i]));
-        const float d = max / 127.0f, inverse = d != 0 ? 1.0f / d : 0;
+        const float d = max / 127.0f; /* 1/d is no float for 0 and the smallest subnormals */
+        const float inverse = isfinite(1.0f / d) ? 1.0f / d : 0;
         const uint16_t h = eng_f32_to_f16(d);
         memcpy(dst, &h, 2);
         for (uint32_t i = 0; i < ENG_QBLOCK; i++)

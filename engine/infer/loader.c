@@ -240,7 +240,7 @@ static eng_status pack_matrix(const matrix_job *job, const uint8_t *stored, cons
         } else {
             rows = stored + (job->row0 + first) * row_bytes;
         }
-        for (uint32_t r = 0; r < n; r++)
+        for (uint32_t r = 0; floats && r < n; r++) /* reading checked the rest */
             if (!eng__row_finite(w->type, rows + r * row_bytes, w->k))
                 st = eng_fail(err, ENG_FORMAT, "tensor %s: row %llu holds a NaN or an infinity",
                               job->tensor->name, (unsigned long long)(job->row0 + first + r));

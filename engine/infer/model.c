@@ -13,21 +13,6 @@ static uint64_t next_uid(void)
     return atomic_fetch_add(&last, 1) + 1;
 }
 
-/* What the kernels and the KV layout take for granted of a config. */
-static eng_status check_shape(const eng_config *c, eng_error *err)
-{
-    if (c->n_head % c->n_kv_head != 0)
-        return eng_fail(err, ENG_UNSUPPORTED,
-                        "attention.head_count is %u, not a multiple of head_count_kv %u", c->n_head,
-                        c->n_kv_head);
-    if (c->rope_dims % 2 != 0 || c->rope_dims > c->head_dim)
-        return eng_fail(err, ENG_UNSUPPORTED,
-                        "rope.dimension_count is %u, an even number up to the head width %u "
-                        "expected",
-                        c->rope_dims, c->head_dim);
-    return ENG_OK;
-}
-
 static eng_status fill_model(eng_model *m, const char *path, const eng_model_options *options,
                              eng_error *err)
 {
@@ -35,9 +20,7 @@ static eng_status fill_model(eng_model *m, const char *path, const eng_model_opt
     eng_status st = eng__source_open(&src, path, err);
     if (st != ENG_OK)
         return st;
-    st = check_shape(eng__source_config(src), err);
-    if (st == ENG_OK)
-        st = eng__tokenizer_create(&m->tokenizer, eng__source_vocab(src), err);
+    st = eng__tokenizer_create(&m->tokenizer, eng__source_vocab(src), err);
     if (st == ENG_OK)
         st = eng__source_digest(src, m->digest, err);
     if (st == ENG_OK)

@@ -110,7 +110,7 @@ TEST(models_are_listed_and_found_by_name)
     buf out;
     api_error err;
     buf_init(&out, 1 << 16);
-    EXPECT(api_models_list(api_registry(), &out, &err));
+    EXPECT(api_models_page(api_registry(), NULL, NULL, &out, &err));
     EXPECT(starts_with(&out, "{\"object\":\"list\",\"data\":[{\"id\":\"instruct\","
                              "\"object\":\"model\",\"created\":"));
     char *tail = api_expand(",\"owned_by\":\"instructd\",\"policy\":\"pol_{HEX}\",\"stage\":");

@@ -172,18 +172,15 @@ TEST(greedy_choices_are_equal)
  * nothing; they draw what they would have drawn as forks. */
 static void expect_late_siblings_draw_the_same(bool echo)
 {
-    serve_choice *want = NULL;
-    serve_reply *wide = NULL;
     static const uint32_t widths[] = {16, 3, 1};
     int32_t ids[8][8];
-    (void)want;
     for (size_t w = 0; w < 3; w++) {
         const serve_options o = {.max_running = widths[w]};
         serve *s = serve_open(&o);
         gen_request *r = serve_request(s, 1, 37, 5);
         r->n = r->best_of = 8;
         r->echo = echo;
-        wide = serve_run(s, r);
+        const serve_reply *wide = serve_run(s, r);
         for (uint32_t c = 0; c < 8; c++) {
             EXPECT_EQ(wide->choices[c].n_ids, 8);
             if (w == 0)
@@ -239,19 +236,17 @@ TEST(best_of_keeps_the_best_means_in_order_of_number)
 TEST(batch_of_prompts_is_each_prompt_alone)
 {
     serve *s = serve_open(NULL);
-    gen_request *r = serve_request(s, 5, 33, 5);
-    r->n_logprobs = 1;
-    serve_reply *batch = serve_run(s, r);
+    gen_request *all = serve_request(s, 5, 33, 5);
+    all->n_logprobs = 1;
+    all->sampling.temperature = 0; /* another choice number would draw something else */
+    serve_reply *batch = serve_run(s, all);
     for (uint32_t p = 0; p < 5; p++) {
         gen_request *one = serve_request(s, 1, 33, 5);
         serve_fill(one->prompts[0].tokens, 33, 5000 + p); /* the batch's prompt p */
         one->n_logprobs = 1;
         one->sampling.temperature = 0;
-        gen_request *same = serve_request(s, 5, 33, 5);
-        same->n_logprobs = 1;
-        same->sampling.temperature = 0;
-        serve_reply *alone = serve_run(s, one), *together = serve_run(s, same);
-        serve_expect_same(&together->choices[p], &alone->choices[0]);
+        serve_reply *alone = serve_run(s, one);
+        serve_expect_same(&batch->choices[p], &alone->choices[0]);
     }
     EXPECT_EQ(batch->usage.prompt_tokens, 5 * 33);
     serve_close(s);
@@ -357,7 +352,7 @@ TEST(echo_bypasses_the_prefix_cache)
 
 /* ---- ends ---- */
 
-/* The request's ids when nothing stops it; the caller frees them with the server. */
+/* The answer to a request that nothing stops. */
 static serve_choice *run_unstopped(serve *s, uint64_t seed)
 {
     gen_request *r = serve_request(s, 1, 20, seed);

@@ -7,7 +7,11 @@
  * row gives the same bits as a tile of many. */
 #include "compute/kernels/kernels.h"
 
+/* Tile sizes are arguments: only inlining makes them constants and keeps a tile in registers. The
+ * scalar set defines it otherwise: it is there to be right, and to compile in seconds. */
+#ifndef INLINE
 #define INLINE static inline __attribute__((always_inline))
+#endif
 
 /* A step's view: the group's weights from half `lane0` on, and activation rows m0... */
 typedef struct gemm_at {

@@ -8,6 +8,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#define INLINE static __attribute__((unused))
+
 enum { LANES = 16, QUANT_TILE = 2, FLOAT_TILE = 2 };
 
 typedef struct vf {
