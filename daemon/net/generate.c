@@ -112,7 +112,7 @@ static void on_gone(exchange *x)
     stream_leave(st);
 }
 
-static void on_park(void *arg, bool parked)
+ON_LOOP static void on_park(void *arg, bool parked)
 {
     gen_stream *st = arg;
     /* A stream whose parking was not told would never go on: it ends instead. */
