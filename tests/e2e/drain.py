@@ -8,6 +8,7 @@ import http.client
 import json
 import sys
 import threading
+import time
 
 from daemon import Daemon, stream_events
 from harness import close
@@ -50,11 +51,15 @@ class Stream(threading.Thread):
 
 
 def refused_while_draining(daemon):
-    """A new connection is turned away, or answered 503."""
-    try:
-        return daemon.request("GET", "/ready").status == 503
-    except OSError:
-        return True
+    """A new connection is soon turned away, or answered 503: the signal and the question race."""
+    for _ in range(100):
+        try:
+            if daemon.request("GET", "/ready").status == 503:
+                return True
+        except OSError:
+            return True
+        time.sleep(0.02)
+    return False
 
 
 def drain(streams, tokens):
