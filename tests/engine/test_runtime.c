@@ -1,58 +1,16 @@
 /* Steps of a runtime: the same bits however a prompt arrives, shared prefixes computed once,
  * nothing allocated on the way. */
+#include "count_allocations.h"
 #include "engine.h"
 #include "harness.h"
 #include "model_files.h"
 
 #include <math.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define SANITIZED 1
-#endif
-#endif
-
 enum { V = TEST_N_VOCAB, MAX_ROWS = 128, PROMPT = 70 };
-
-/* ---- counting allocations: glibc's own entry points lie behind ours ---- */
-
-static atomic_uint allocations;
-
-#if defined(__GLIBC__) && !defined(SANITIZED)
-#define COUNTS_ALLOCATIONS 1
-void *__libc_malloc(size_t n);
-void *__libc_calloc(size_t n, size_t size);
-void *__libc_realloc(void *p, size_t n);
-void *__libc_memalign(size_t align, size_t n);
-
-#define EXPORTED __attribute__((visibility("default")))
-EXPORTED void *malloc(size_t n)
-{
-    atomic_fetch_add(&allocations, 1);
-    return __libc_malloc(n);
-}
-EXPORTED void *calloc(size_t n, size_t size)
-{
-    atomic_fetch_add(&allocations, 1);
-    return __libc_calloc(n, size);
-}
-EXPORTED void *realloc(void *p, size_t n)
-{
-    atomic_fetch_add(&allocations, 1);
-    return __libc_realloc(p, n);
-}
-EXPORTED void *aligned_alloc(size_t align, size_t n)
-{
-    atomic_fetch_add(&allocations, 1);
-    return __libc_memalign(align, n);
-}
-#endif
 
 /* ---- a model, a runtime, prompts ---- */
 
