@@ -32,7 +32,7 @@ struct exchange {
 
     const struct route *route; /* NULL until routed */
     const char *query;         /* after '?', "" if none */
-    char name[129];            /* the {name} of the path, decoded; "" if none */
+    char names[2][129];        /* the {name}s of the path, decoded; "" if none */
     key_info key;
 
     struct sse *sse; /* a stream that this reply is */

@@ -16,12 +16,17 @@ typedef enum known_field {
     FIELD_ORIGIN,
     FIELD_REQUEST_ID,
     FIELD_EXPECT,
+    FIELD_ACCEPT,
+    FIELD_IF_MATCH,
+    FIELD_IF_NONE_MATCH,
+    FIELD_LAST_EVENT_ID,
     FIELDS,
     FIELD_OTHER = FIELDS
 } known_field;
 
 static const char *const field_names[FIELDS] = {
-    "host", "authorization", "x-api-key", "content-type", "origin", "x-request-id", "expect",
+    "host",   "authorization", "x-api-key", "content-type",  "origin",        "x-request-id",
+    "expect", "accept",        "if-match",  "if-none-match", "last-event-id",
 };
 
 enum { NAME_BYTES = 32 }; /* longer than every known name */
@@ -167,6 +172,10 @@ static int on_head_complete(llhttp_t *llhttp)
     r->content_type = value_of(p, FIELD_CONTENT_TYPE);
     r->origin = value_of(p, FIELD_ORIGIN);
     r->request_id = value_of(p, FIELD_REQUEST_ID);
+    r->accept = value_of(p, FIELD_ACCEPT);
+    r->if_match = value_of(p, FIELD_IF_MATCH);
+    r->if_none_match = value_of(p, FIELD_IF_NONE_MATCH);
+    r->last_event_id = value_of(p, FIELD_LAST_EVENT_ID);
     r->expects_continue = r->http_1_1 && strcasecmp(value_of(p, FIELD_EXPECT), "100-continue") == 0;
     return 0;
 }

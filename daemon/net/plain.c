@@ -2,8 +2,8 @@
 
 #include "api/text.h"
 #include "base/limits.h"
+#include "base/query.h"
 #include "net/response.h"
-#include "net/target.h"
 #include "net/worker_job.h"
 
 #include <stdlib.h>
@@ -57,8 +57,8 @@ void plain_models(service *s, exchange *x)
     api_error err;
     buf_init(&body, LIMIT_REPLY_BYTES);
     char limit[16], after[LIMIT_NAME_BYTES + 1];
-    bool has_limit = target_query(x->query, "limit", limit, sizeof limit);
-    bool has_after = target_query(x->query, "after", after, sizeof after);
+    bool has_limit = query_value(x->query, "limit", limit, sizeof limit);
+    bool has_after = query_value(x->query, "after", after, sizeof after);
     bool ok = api_models_page(s->registry, has_limit ? limit : NULL, has_after ? after : NULL,
                               &body, &err);
     send_result(x, ok, &body, &err);
@@ -69,7 +69,7 @@ void plain_model(service *s, exchange *x)
     buf body;
     api_error err;
     buf_init(&body, LIMIT_REPLY_BYTES);
-    bool ok = api_model_get(s->registry, x->name, &body, &err);
+    bool ok = api_model_get(s->registry, x->names[0], &body, &err);
     send_result(x, ok, &body, &err);
 }
 
@@ -78,7 +78,7 @@ void plain_tokenizer_info(service *s, exchange *x)
     char name[129];
     buf body;
     api_error err;
-    bool named = target_query(x->query, "model", name, sizeof name);
+    bool named = query_value(x->query, "model", name, sizeof name);
     buf_init(&body, LIMIT_REPLY_BYTES);
     bool ok = api_tokenizer_info(s->registry, named ? name : NULL, &body, &err);
     send_result(x, ok, &body, &err);

@@ -1,8 +1,10 @@
 #include "net/route.h"
 
 #include "base/log.h"
+#include "base/query.h"
 #include "net/conn.h"
 #include "net/generate.h"
+#include "net/manage.h"
 #include "net/plain.h"
 #include "net/response.h"
 #include "net/target.h"
@@ -10,44 +12,80 @@
 #include <string.h>
 #include <strings.h>
 
-enum { GET = HTTP_METHOD_GET | HTTP_METHOD_HEAD, POST = HTTP_METHOD_POST };
+enum {
+    GET = HTTP_METHOD_GET | HTTP_METHOD_HEAD,
+    POST = HTTP_METHOD_POST,
+    PUT = HTTP_METHOD_PUT,
+    DELETE = HTTP_METHOD_DELETE
+};
+
+#define ROUTE(path, methods, scope, body, while_draining, handle, metric)                          \
+    {                                                                                              \
+        path, methods, scope, body, while_draining, handle, metric, NULL                           \
+    }
 
 /* clang-format off */
 static const route routes[] = {
-    {"/health",              GET,  ROUTE_PUBLIC, ROUTE_BODY_NONE, true,  plain_health,         "health"},
-    {"/ready",               GET,  ROUTE_PUBLIC, ROUTE_BODY_NONE, true,  plain_ready,          "ready"},
-    {"/metrics",             GET,  KEY_ANY,      ROUTE_BODY_NONE, true,  plain_metrics,        "metrics"},
-    {"/v1/models",           GET,  KEY_INFER,    ROUTE_BODY_NONE, false, plain_models,         "models"},
-    {"/v1/models/{name}",    GET,  KEY_INFER,    ROUTE_BODY_NONE, false, plain_model,          "model"},
-    {"/v1/completions",      POST, KEY_INFER,    ROUTE_BODY_JSON, false, generate_completions, "completions"},
-    {"/v1/chat/completions", POST, KEY_INFER,    ROUTE_BODY_JSON, false, generate_chat,        "chat_completions"},
-    {"/tokenize",            POST, KEY_INFER,    ROUTE_BODY_JSON, false, plain_tokenize,       "tokenize"},
-    {"/detokenize",          POST, KEY_INFER,    ROUTE_BODY_JSON, false, plain_detokenize,     "detokenize"},
-    {"/tokenizer_info",      GET,  KEY_INFER,    ROUTE_BODY_NONE, false, plain_tokenizer_info, "tokenizer_info"},
+    ROUTE("/health",              GET,  ROUTE_PUBLIC, ROUTE_BODY_NONE, true,  plain_health,         "health"),
+    ROUTE("/ready",               GET,  ROUTE_PUBLIC, ROUTE_BODY_NONE, true,  plain_ready,          "ready"),
+    ROUTE("/metrics",             GET,  KEY_ANY,      ROUTE_BODY_NONE, true,  plain_metrics,        "metrics"),
+    ROUTE("/v1/models",           GET,  KEY_INFER,    ROUTE_BODY_NONE, false, plain_models,         "models"),
+    ROUTE("/v1/models/{name}",    GET,  KEY_INFER,    ROUTE_BODY_NONE, false, plain_model,          "model"),
+    ROUTE("/v1/completions",      POST, KEY_INFER,    ROUTE_BODY_JSON, false, generate_completions, "completions"),
+    ROUTE("/v1/chat/completions", POST, KEY_INFER,    ROUTE_BODY_JSON, false, generate_chat,        "chat_completions"),
+    ROUTE("/tokenize",            POST, KEY_INFER,    ROUTE_BODY_JSON, false, plain_tokenize,       "tokenize"),
+    ROUTE("/detokenize",          POST, KEY_INFER,    ROUTE_BODY_JSON, false, plain_detokenize,     "detokenize"),
+    ROUTE("/tokenizer_info",      GET,  KEY_INFER,    ROUTE_BODY_NONE, false, plain_tokenizer_info, "tokenizer_info"),
 };
 /* clang-format on */
 enum { N_ROUTES = sizeof routes / sizeof routes[0] };
 
 /* ---- matching ---- */
 
+/* Segment by segment; a {name} takes any one segment that is not empty, decoded to x->names. */
 static bool path_matches(const route *r, const target *t, exchange *x)
 {
-    const char *brace = strchr(r->path, '{');
-    if (!brace)
-        return strlen(r->path) == t->path_len && memcmp(r->path, t->path, t->path_len) == 0;
-    size_t fixed = (size_t)(brace - r->path), rest = t->path_len - fixed;
-    if (t->path_len <= fixed || memcmp(r->path, t->path, fixed) != 0 ||
-        memchr(t->path + fixed, '/', rest))
-        return false;
-    return target_decode(t->path + fixed, rest, x->name, sizeof x->name);
+    const char *want = r->path, *at = t->path, *end = t->path + t->path_len;
+    size_t n_names = 0;
+    while (*want && at < end) {
+        if (*want != '{') {
+            if (*want++ != *at++)
+                return false;
+            continue;
+        }
+        const char *slash = memchr(at, '/', (size_t)(end - at));
+        const char *stop = slash ? slash : end;
+        char *name = x->names[n_names++];
+        if (stop == at || !uri_decode(at, (size_t)(stop - at), name, sizeof x->names[0]))
+            return false;
+        want = strchr(want, '}') + 1;
+        at = stop;
+    }
+    return !*want && at == end;
 }
 
-static const route *find_route(const target *t, exchange *x)
+/* The row of this path and method; else one of this path, whose `methods` does not have it. */
+static const route *find_route(const target *t, http_method method, exchange *x)
 {
-    for (int i = 0; i < N_ROUTES; i++)
-        if (path_matches(&routes[i], t, x))
+    const route *same_path = NULL;
+    for (int i = 0; i < N_ROUTES; i++) {
+        if (!path_matches(&routes[i], t, x))
+            continue;
+        if (routes[i].methods & method)
             return &routes[i];
-    return NULL;
+        same_path = &routes[i];
+    }
+    return same_path;
+}
+
+/* What all rows of the route's path take. */
+static unsigned methods_of_path(const route *r)
+{
+    unsigned methods = 0;
+    for (int i = 0; i < N_ROUTES; i++)
+        if (strcmp(routes[i].path, r->path) == 0)
+            methods |= routes[i].methods;
+    return methods;
 }
 
 static void add_allow(exchange *x, unsigned methods)
@@ -182,7 +220,7 @@ ON_LOOP static bool check_request(service *s, exchange *x)
 {
     const http_request *r = x->request;
     if (!(x->route->methods & r->method)) {
-        add_allow(x, x->route->methods);
+        add_allow(x, methods_of_path(x->route));
         response_fail(x, 405, "invalid_request_error", NULL, "this path does not take this method");
     } else if (!check_origin(s, x)) {
         response_fail(x, 403, "permission_error", "origin_not_allowed",
@@ -214,7 +252,7 @@ bool route_on_head(void *arg, exchange *x)
                       "this Host is not served here (--allow-host adds one)");
         return false;
     }
-    x->route = find_route(&t, x);
+    x->route = find_route(&t, r->method, x);
     x->query = t.query;
     bool any = t.path_len == 1 && t.path[0] == '*';
     if (!x->route && !any) {

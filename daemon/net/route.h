@@ -10,6 +10,7 @@
 #define DAEMON_NET_ROUTE_H
 
 #include "base/thread_roles.h"
+#include "control/control.h"
 #include "net/exchange.h"
 #include "net/service.h"
 
@@ -21,13 +22,14 @@ typedef enum route_access {
 typedef enum route_body { ROUTE_BODY_NONE, ROUTE_BODY_JSON } route_body;
 
 typedef struct route {
-    const char *path; /* a last segment {name} stands for any one segment */
-    unsigned methods; /* http_method bits */
+    const char *path; /* a segment {name} stands for any one segment; at most two of them */
+    unsigned methods; /* http_method bits; one path may have several rows */
     int scope;        /* key_scope bits, of which one must be held, or ROUTE_PUBLIC */
     route_body body;
     bool while_draining;
     void (*handle)(service *s, exchange *x);
     const char *metric;
+    control_fn *control; /* what `manage` runs on a worker; NULL for other handlers */
 } route;
 
 /* The server's hooks; arg is the service. */

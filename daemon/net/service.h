@@ -6,6 +6,7 @@
 #include "base/keys.h"
 #include "base/metrics.h"
 #include "bridge/mailbox.h"
+#include "control/control.h"
 #include "policy/policy.h"
 
 #include <stdbool.h>
@@ -22,6 +23,7 @@ typedef struct service {
     metrics *metrics;
     mailbox *inbox;            /* of the scheduler */
     struct generate *generate; /* requests being generated */
+    control control;           /* the rooms behind the management routes */
     const char *build;         /* for system_fingerprint */
     bool anonymous;            /* keyless requests may infer */
     const char *const *hosts;  /* Host values taken beside the loopback ones */

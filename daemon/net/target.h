@@ -15,10 +15,6 @@ typedef struct target {
 
 /* raw passed the head gate; the result points into it. */
 target target_split(const char *raw);
-/* %XX-decodes into out (cap bytes with the NUL); false: malformed, a NUL byte, or too long. */
-bool target_decode(const char *at, size_t len, char *out, size_t cap);
-/* The decoded value of a query parameter; false: absent or malformed. */
-bool target_query(const char *query, const char *name, char *out, size_t cap);
 /* Length of the host in "host[:port]", brackets of an IPv6 address included; 0 if malformed. */
 size_t target_host_len(const char *host, size_t len);
 

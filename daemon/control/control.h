@@ -1,0 +1,54 @@
+/* What a management request does: JSON in, a call into policy/, host/ or store/, JSON out. One file
+ * a family; each function is a column of net's route table and runs on a worker thread, where it
+ * may block. It knows no sockets. */
+#ifndef DAEMON_CONTROL_CONTROL_H
+#define DAEMON_CONTROL_CONTROL_H
+
+#include "api/error.h"
+#include "base/buf.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct publisher;
+struct policy_registry;
+struct store;
+struct events;
+struct jobs;
+struct plugin_host;
+
+/* The rooms behind the management routes; made by daemon.c, alive as long as the server. A room is
+ * NULL until it is open: control_fns then answer 503 not_ready. */
+typedef struct control {
+    const char *data_dir;
+    struct policy_registry *registry;
+    struct store *store;
+    struct events *events;
+    struct publisher *publisher;
+    struct plugin_host *plugins;
+    struct jobs *jobs;
+} control;
+
+/* Everything a handler may know of a request; alive during the call. */
+typedef struct control_request {
+    const char *names[2]; /* the {name}s of the path, decoded; "" if absent */
+    const char *query;    /* after '?', "" if none: query_value() takes it apart */
+    const char *body;     /* NUL-terminated, "" if none */
+    size_t body_len;
+    const char *if_match;      /* the header's value, "" if absent */
+    const char *if_none_match; /* likewise */
+    const char *actor;         /* the key's name, for the audit */
+} control_request;
+
+typedef struct control_reply {
+    int status;    /* 200 unless set */
+    buf body;      /* JSON, complete */
+    char etag[32]; /* "" = none; without quotes */
+    bool no_retry; /* x-should-retry: false */
+} control_reply;
+
+/* False: *err is the reply. */
+typedef bool control_fn(const control *c, const control_request *request, control_reply *reply,
+                        api_error *err);
+
+#endif

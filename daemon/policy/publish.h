@@ -1,0 +1,129 @@
+/* From weights to a policy that serves: the one way in for new weights, crash-safe.
+ *
+ *   weights -> .tmp-* directory -> verify -> load a private copy -> canary, gate -> rename to
+ *   pol_<hex16> -> alias file -> registry -> store row
+ *
+ * On disk, under <data-dir>: policies/pol_<hex16>/ (immutable), aliases/<name> (one line: version,
+ * policy, CRC32C), quarantine/. Whatever call a crash comes at, a restart finds the old policy or
+ * the new one, never a mix; an acknowledged move survives.
+ *
+ * Threads: every function may block for seconds (disk, packing); none runs on the loop or compute
+ * thread. One publish or move at a time: others wait their turn. */
+#ifndef DAEMON_POLICY_PUBLISH_H
+#define DAEMON_POLICY_PUBLISH_H
+
+#include "base/error_text.h"
+#include "host/events.h"
+#include "policy/policy.h"
+#include "store/store.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct publisher publisher;
+
+typedef struct publisher_options {
+    const char *data_dir;
+    const char *base_model;        /* the configured model: serves when no version does */
+    const char *base_alias;        /* its alias, the default one */
+    eng_model_options base;        /* how it is packed */
+    eng_serve_type published_type; /* how published policies are packed */
+    uint32_t max_resident;         /* policies of one alias in memory */
+    uint64_t max_bytes;            /* of all resident policies; 0 = what the system has free */
+} publisher_options;
+
+/* Makes the directories, sweeps .tmp-*, verifies what the alias files name, quarantines what is
+ * broken, loads the policies that serve and fills the registry; adds missing audit rows. Blocks
+ * while weights are read. [loader thread] */
+eng_status publisher_open(publisher **out, const publisher_options *options,
+                          policy_registry *registry, store *store, events *events, eng_error *err);
+void publisher_free(publisher *p);
+
+/* One tensor by canonical name, n floats in the base policy's layout. */
+typedef struct publish_tensor {
+    const char *name;
+    const float *data;
+    uint64_t n;
+} publish_tensor;
+
+typedef struct publish_weights {
+    const char *base_policy; /* id: config, tokenizer, template */
+    const publish_tensor *tensors;
+    uint32_t n_tensors;
+} publish_weights;
+
+/* A bound that a job set, and what was measured for it (NaN: nothing). */
+typedef struct publish_gate {
+    const char *name;       /* "min_rm_delta", "max_kl_ref", "max_lm_loss_rise", "max_seconds" */
+    double bound, measured; /* min_*: measured >= bound; max_*: measured <= bound */
+} publish_gate;
+
+typedef struct publish_request {
+    publish_weights weights;
+    const char *stage;                                         /* "sft", "rm", "ppo", ... */
+    const char *alias;                                         /* NULL: register only */
+    const char *parent, *job, *reward_model, *job_spec_sha256; /* or NULL */
+    const char *const *datasets;                               /* [n_datasets] digests */
+    size_t n_datasets;
+    double kl_coef, ptx_coef; /* NaN: none */
+    uint64_t seed;
+    const publish_gate *gates;
+    size_t n_gates;
+    const publish_gate *metrics; /* for the manifest: name and measured alone */
+    size_t n_metrics;
+    const char *actor, *reason; /* for the audit; reason may be NULL */
+} publish_request;
+
+typedef enum publish_result {
+    PUBLISH_OK,
+    PUBLISH_REFUSED,     /* not finite, a canary or a gate said no; err says which; nothing moved */
+    PUBLISH_INVALID,     /* the weights do not fit the base policy */
+    PUBLISH_NO_MEMORY,   /* would not fit; nothing moved */
+    PUBLISH_UNAVAILABLE, /* disk: nothing moved */
+    PUBLISH_NOT_FOUND,   /* no such policy or alias */
+    PUBLISH_STALE,       /* expected_version is not the alias's */
+    PUBLISH_EXISTS       /* create only, and it is there */
+} publish_result;
+
+/* Steps 1-10 of RELIABILITY §5. id receives the policy's id also when it existed before. */
+publish_result publisher_publish(publisher *p, const publish_request *request,
+                                 char id[POLICY_ID_CHARS + 1], error_text *err);
+
+enum { PUBLISH_ANY_VERSION = -1, PUBLISH_CREATE = -2 };
+typedef struct publish_move {
+    const char *alias, *policy; /* policy NULL: the previous one (rollback) */
+    int64_t expected_version;   /* or PUBLISH_ANY_VERSION, PUBLISH_CREATE */
+    bool recompute;             /* in_flight */
+    bool keep_in_flight;        /* leave in_flight as it is */
+    const char *actor, *reason;
+} publish_move;
+
+typedef struct alias_state {
+    char name[65], policy[POLICY_ID_CHARS + 1], previous[POLICY_ID_CHARS + 1], updated_by[65];
+    uint64_t version;
+    bool recompute;
+    int64_t updated_at;
+} alias_state;
+
+/* Moves an alias; returns once durable and in the registry. */
+publish_result publisher_move(publisher *p, const publish_move *move, alias_state *out,
+                              error_text *err);
+bool publisher_alias(publisher *p, const char *name, alias_state *out);
+size_t publisher_aliases(publisher *p, alias_state *out, size_t cap);
+
+/* Makes weights samplable without disk or alias: a resident policy that only its id finds, until
+ * publisher_unload. For a job's rollouts. */
+publish_result publisher_load_raw(publisher *p, const publish_weights *weights,
+                                  char id[POLICY_ID_CHARS + 1], error_text *err);
+void publisher_unload(publisher *p, const char *id);
+
+/* Loads a policy of the disk into the registry if it is not resident (a pin, a reward model). */
+publish_result publisher_ensure(publisher *p, const char *id, error_text *err);
+
+/* Where a policy lies (directory or GGUF file), and a hold that keeps it on disk until released. */
+publish_result publisher_hold(publisher *p, const char *id, char *path, size_t cap,
+                              error_text *err);
+void publisher_release(publisher *p, const char *id);
+
+#endif
