@@ -23,6 +23,10 @@ typedef struct eng__hf_tokenizer {
 ENG_MUST_CHECK eng_status eng__hf_vocab(const eng__hf_tokenizer *files, eng_arena *arena,
                                         eng_vocab *vocab, eng_error *err);
 
+/* Reads them from a directory, where tokenizer.json may have another name. [any thread] */
+ENG_MUST_CHECK eng_status eng__hf_read_vocab(int dir_fd, const char *name, eng_arena *arena,
+                                             eng_vocab *vocab, eng_error *err);
+
 /* pre_tokenizer of tokenizer.json to a split rule: exactly one of the known forms, or
  * ENG_UNSUPPORTED naming what stands there. */
 ENG_MUST_CHECK eng_status eng__hf_pretokenizer(const eng_json *node, eng_pretokenizer *out,

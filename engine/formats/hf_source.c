@@ -12,20 +12,20 @@
 
 enum { MAX_JSON_BYTES = 128 * 1024 * 1024, MAX_TEMPLATE_BYTES = 1024 * 1024 };
 
-static bool exists(const eng_source *src, const char *name)
+static bool exists(int dir_fd, const char *name)
 {
-    return faccessat(src->dir_fd, name, F_OK, 0) == 0;
+    return faccessat(dir_fd, name, F_OK, 0) == 0;
 }
 
 /* ---- the JSON files ---- */
 
-static eng_status parse_file(const eng_source *src, const char *name, eng_arena *arena,
-                             const eng_json **out, eng_error *err)
+static eng_status parse_file(int dir_fd, const char *name, eng_arena *arena, const eng_json **out,
+                             eng_error *err)
 {
     char *text;
     size_t len;
     eng_error why;
-    eng_status status = eng__file_slurp(src->dir_fd, name, MAX_JSON_BYTES, &text, &len, err);
+    eng_status status = eng__file_slurp(dir_fd, name, MAX_JSON_BYTES, &text, &len, err);
     if (status != ENG_OK)
         return status;
     status = eng_json_parse(out, text, len, arena, &why);
@@ -38,37 +38,41 @@ static eng_status parse_file(const eng_source *src, const char *name, eng_arena 
 }
 
 /* Leaves *out NULL when there is no such file. */
-static eng_status parse_optional(const eng_source *src, const char *name, eng_arena *arena,
+static eng_status parse_optional(int dir_fd, const char *name, eng_arena *arena,
                                  const eng_json **out, eng_error *err)
 {
     *out = NULL;
-    return exists(src, name) ? parse_file(src, name, arena, out, err) : ENG_OK;
+    return exists(dir_fd, name) ? parse_file(dir_fd, name, arena, out, err) : ENG_OK;
 }
 
 static eng_status load_config(eng_source *src, eng_arena *scratch, eng_error *err)
 {
     const eng_json *root;
-    eng_status status = parse_file(src, "config.json", scratch, &root, err);
+    eng_status status = parse_file(src->dir_fd, "config.json", scratch, &root, err);
     return status == ENG_OK ? eng__hf_config(root, &src->config, err) : status;
 }
 
-static eng_status load_vocab(eng_source *src, eng_arena *scratch, eng_error *err)
+eng_status eng__hf_read_vocab(int dir_fd, const char *name, eng_arena *arena, eng_vocab *vocab,
+                              eng_error *err)
 {
+    eng_arena scratch;
     eng__hf_tokenizer files = {0};
     char *template = NULL;
     size_t len;
-    eng_status status = parse_file(src, "tokenizer.json", scratch, &files.tokenizer, err);
+    eng_arena_init(&scratch, arena->limit_bytes);
+    eng_status status = parse_file(dir_fd, name, &scratch, &files.tokenizer, err);
     if (status == ENG_OK)
-        status = parse_optional(src, "tokenizer_config.json", scratch, &files.config, err);
+        status = parse_optional(dir_fd, "tokenizer_config.json", &scratch, &files.config, err);
     if (status == ENG_OK)
-        status = parse_optional(src, "generation_config.json", scratch, &files.generation, err);
-    if (status == ENG_OK && exists(src, "chat_template.jinja"))
-        status = eng__file_slurp(src->dir_fd, "chat_template.jinja", MAX_TEMPLATE_BYTES, &template,
-                                 &len, err);
+        status = parse_optional(dir_fd, "generation_config.json", &scratch, &files.generation, err);
+    if (status == ENG_OK && exists(dir_fd, "chat_template.jinja"))
+        status = eng__file_slurp(dir_fd, "chat_template.jinja", MAX_TEMPLATE_BYTES, &template, &len,
+                                 err);
     files.chat_template = template;
     if (status == ENG_OK)
-        status = eng__hf_vocab(&files, &src->arena, &src->vocab, err);
+        status = eng__hf_vocab(&files, arena, vocab, err);
     free(template);
+    eng_arena_free(&scratch);
     return status;
 }
 
@@ -119,7 +123,8 @@ static eng_status translate_all(eng_source *src, const eng__directory *stored, e
 static eng_status load_tensors(eng_source *src, eng_error *err)
 {
     eng__directory stored;
-    if (!exists(src, "model.safetensors") && exists(src, "model.safetensors.index.json"))
+    if (!exists(src->dir_fd, "model.safetensors") &&
+        exists(src->dir_fd, "model.safetensors.index.json"))
         return eng_fail(err, ENG_UNSUPPORTED,
                         "model.safetensors.index.json: weights in several "
                         "files, expected one model.safetensors");
@@ -156,12 +161,12 @@ eng_status eng__source_load_hf(eng_source *src, eng_error *err)
     eng_arena scratch;
     eng_arena_init(&scratch, src->arena.limit_bytes);
     eng_status status = ENG_OK;
-    if (exists(src, "manifest.json"))
+    if (exists(src->dir_fd, "manifest.json"))
         status = eng__manifest_check(src->dir_fd, false, err);
     if (status == ENG_OK)
         status = load_config(src, &scratch, err);
     if (status == ENG_OK)
-        status = load_vocab(src, &scratch, err);
+        status = eng__hf_read_vocab(src->dir_fd, "tokenizer.json", &src->arena, &src->vocab, err);
     if (status == ENG_OK)
         status = load_tensors(src, err);
     if (status == ENG_OK)

@@ -21,7 +21,7 @@ enum { READ_BYTES = 256 * 1024, TILE = 32 };
 
 /* ---- opening ---- */
 
-static eng_source *source_new(void)
+eng_source *eng__source_blank(void)
 {
     eng_source *src = calloc(1, sizeof *src);
     if (!src)
@@ -91,7 +91,7 @@ static eng_status finish_open(eng_source **out, eng_source *src, eng_status stat
 
 eng_status eng__source_adopt_gguf(eng_source **out, int fd, eng_error *err)
 {
-    eng_source *src = source_new();
+    eng_source *src = eng__source_blank();
     if (!src) {
         close(fd);
         return eng_fail(err, ENG_NOMEM, "no memory to open a model");
@@ -105,7 +105,7 @@ eng_status eng__source_adopt_gguf(eng_source **out, int fd, eng_error *err)
 eng_status eng__source_open(eng_source **out, const char *path, eng_error *err)
 {
     *out = NULL;
-    eng_source *src = source_new();
+    eng_source *src = eng__source_blank();
     if (!src)
         return eng_fail(err, ENG_NOMEM, "no memory to open a model");
     eng_status status;
@@ -236,8 +236,9 @@ eng_status eng__source_read(const eng_source *src, const eng_tensor_info *tensor
     const eng__stored *t = stored_of(tensor);
     eng_error why;
     eng_status status =
-        t->transposed ? read_transposed(src, t, dst, &why)
-                      : eng__file_read(&src->file, t->offset, dst, (size_t)tensor->n_bytes, &why);
+        src->make       ? src->make(src->make_ctx, tensor, dst, &why)
+        : t->transposed ? read_transposed(src, t, dst, &why)
+                        : eng__file_read(&src->file, t->offset, dst, (size_t)tensor->n_bytes, &why);
     if (status != ENG_OK)
         return prefix_error(tensor, status, &why, err);
     if (!eng__is_finite(tensor->type, dst, (size_t)tensor->n_elements))
@@ -325,6 +326,8 @@ static eng_status digest_listing(int dir_fd, char out[65], eng_error *err)
 
 eng_status eng__source_digest(const eng_source *src, char out[65], eng_error *err)
 {
+    if (src->make)
+        return eng_fail(err, ENG_UNSUPPORTED, "a model in memory has no file to digest");
     if (src->dir_fd < 0)
         return eng__file_digest(&src->file, out, err);
     if (faccessat(src->dir_fd, "manifest.json", F_OK, 0) == 0)

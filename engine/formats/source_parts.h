@@ -14,7 +14,13 @@ struct eng_source {
     eng_config config;
     eng_vocab vocab;
     eng__directory tensors; /* canonical names and dims */
+    /* A source without a file: fills n_elements floats of a tensor, all of which are ENG_F32. */
+    eng_status (*make)(void *ctx, const eng_tensor_info *tensor, float *dst, eng_error *err);
+    void *make_ctx; /* outlives the source */
 };
+
+/* An empty one, for the caller to fill; NULL when there is no memory. */
+eng_source *eng__source_blank(void);
 
 /* Takes the descriptor of a GGUF file over, also on failure. */
 ENG_MUST_CHECK eng_status eng__source_adopt_gguf(eng_source **out, int fd, eng_error *err);

@@ -1,32 +1,12 @@
 #include "infer/sampler.h"
 
+#include "base/random.h"
+
 #include <math.h>
 #include <string.h>
 
 static const float LOGPROB_FLOOR = -9999.0f;
 static const float COLDEST = 1e-6f; /* below it the draw is the best token anyway */
-
-/* ---- random numbers ---- */
-
-void eng__philox4x32(uint32_t x[4], uint32_t key0, uint32_t key1)
-{
-    for (int round = 0; round < 10; round++) {
-        uint64_t a = (uint64_t)0xD2511F53u * x[0], b = (uint64_t)0xCD9E8D57u * x[2];
-        uint32_t y[4] = {(uint32_t)(b >> 32) ^ x[1] ^ key0, (uint32_t)b,
-                         (uint32_t)(a >> 32) ^ x[3] ^ key1, (uint32_t)a};
-        memcpy(x, y, sizeof y);
-        key0 += 0x9E3779B9u;
-        key1 += 0xBB67AE85u;
-    }
-}
-
-double eng__uniform(uint64_t seed, uint32_t choice, uint32_t position)
-{
-    uint32_t x[4] = {position, choice, 0, 0};
-    eng__philox4x32(x, (uint32_t)seed, (uint32_t)(seed >> 32));
-    uint64_t bits = ((uint64_t)x[0] << 32 | x[1]) >> 11;
-    return (double)bits * 0x1p-53;
-}
 
 /* ---- the best N: a heap whose root is the worst kept ---- */
 

@@ -23,10 +23,4 @@ typedef struct eng_sampler_scratch {
 void eng__sample(const eng_kernels *kernels, const float *logits, uint32_t v, eng_output *output,
                  eng_sampler_scratch *scratch);
 
-/* A uniform number in [0, 1) from Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy
- * as 1, 2, 3", SC 2011) with key = seed and counter = (position, choice, 0, 0): 53 bits of its
- * first two words. */
-double eng__uniform(uint64_t seed, uint32_t choice, uint32_t position);
-void eng__philox4x32(uint32_t counter[4], uint32_t key0, uint32_t key1);
-
 #endif

@@ -1,4 +1,5 @@
-/* The sampler against published random numbers, a full sort, and the odds it should give. */
+/* The sampler against a full sort, and the odds it should give. */
+#include "base/random.h"
 #include "harness.h"
 #include "infer/sampler.h"
 
@@ -49,38 +50,6 @@ static void random_logits(fixture *f, uint32_t v, uint64_t *state)
 {
     for (uint32_t i = 0; i < v; i++)
         f->logits[i] = (float)(next_random(state) % 48) / 4 - 6;
-}
-
-/* ---- random numbers ---- */
-
-/* Random123's published known answers for philox4x32-10 (kat_vectors): all zeros, all ones, digits
- * of pi. */
-TEST(philox_gives_the_published_known_answers)
-{
-    static const uint32_t in[3][6] = {
-        {0, 0, 0, 0, 0, 0},
-        {0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff},
-        {0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344, 0xa4093822, 0x299f31d0}};
-    static const uint32_t want[3][4] = {{0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8},
-                                        {0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd},
-                                        {0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1}};
-    for (int i = 0; i < 3; i++) {
-        uint32_t x[4];
-        memcpy(x, in[i], sizeof x);
-        eng__philox4x32(x, in[i][4], in[i][5]);
-        EXPECT_MEM(x, want[i], sizeof x);
-    }
-}
-
-TEST(uniform_is_the_first_53_bits_keyed_by_seed_over_position_and_choice)
-{
-    /* 6627e8d5 e169c58d: the known answer for zeros */
-    EXPECT(eng__uniform(0, 0, 0) == (double)(0x6627e8d5e169c58du >> 11) * 0x1p-53);
-    const double u = eng__uniform(7, 0, 0);
-    EXPECT(u != eng__uniform(8, 0, 0) && u != eng__uniform(7, 1, 0) && u != eng__uniform(7, 0, 1));
-    EXPECT(eng__uniform((uint64_t)1 << 40, 0, 0) != eng__uniform(0, 0, 0));
-    for (uint32_t i = 0; i < 1000; i++)
-        EXPECT(eng__uniform(1, 2, i) >= 0 && eng__uniform(1, 2, i) < 1);
 }
 
 /* ---- frequencies ---- */
