@@ -1,7 +1,7 @@
 /* Losses against other ways to the same number: the double loop over pairs, slopes by central
  * differences, identities of advantages, closed forms of divergences. */
+#include "base/random.h"
 #include "harness.h"
-#include "infer/sampler.h"
 #include "train/losses.h"
 
 #include <math.h>
