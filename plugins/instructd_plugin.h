@@ -195,6 +195,11 @@ struct instructd_host {
 
     /* -- sampling and scoring -- */
 
+    /* The narrowest type that generate computes a sampler_load policy with, keys and values
+     * included: "f32", "bf16", "f16", "q8_0". Unless it is "f32", log-probs of the sampler and of
+     * the trainer differ by more than rounding, and importance weights are due. Lives as long as
+     * the host. [any] */
+    const char *sampler_dtype;
     /* Makes weights samplable without publishing them: an unnamed policy in memory, gone with
      * sampler_free or the job. At most two at a time. Its id is given back. [job] */
     int (*sampler_load)(instructd_job *job, const instructd_weights *weights, char *id, char *err);
@@ -256,7 +261,9 @@ typedef struct instructd_method {
     /* JSON Schema (draft 2020-12) of the method's object. Of it the host itself uses: type object /
      * number / integer / string / boolean, properties, required, enum, default, minimum, maximum,
      * exclusiveMinimum, exclusiveMaximum, description; "additionalProperties" counts as false. A
-     * property "hyperparameters" holds the numbers. Lives as long as the plugin. */
+     * property "hyperparameters" holds the numbers. Beside "properties" of the whole may stand
+     * "presets": {"NAME":{"n_epochs":2,...}}: other defaults of hyperparameters for a request whose
+     * object has "preset":"NAME". Lives as long as the plugin. */
     const char *schema_json;
     /* Looks at a job before it is queued for compute: reads every file, resolves every model, and
      * refuses with the file's line or the field in err. `param` (64 bytes) receives the field's
