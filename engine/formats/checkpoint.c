@@ -3,7 +3,8 @@
 #include "base/json.h"
 #include "formats/checkpoint_text.h"
 #include "formats/finite.h"
-#include "formats/names.h"
+#include "formats/hf_tensor.h"
+#include "formats/safetensors_out.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -13,17 +14,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-typedef unsigned long long ull; /* for %llu */
-
 enum { MAX_TEXT_BYTES = 256 * 1024 * 1024, N_FILES = 5 };
 
-/* One tensor to write, under its Hugging Face name. */
 typedef struct out_tensor {
     const eng_tensor_info *info;
-    char name[ENG__NAME_BYTES];
+    eng__hf_tensor hf; /* what it is in the directory */
     eng_dtype dtype;
-    bool conv1d;
-    uint32_t rope_heads; /* rows are reordered head by head; 0 = not */
 } out_tensor;
 
 typedef struct writer {
@@ -117,38 +113,13 @@ static eng_status write_text(writer *w, const char *name, eng__text *text)
 
 static int compare_out_tensors(const void *a, const void *b)
 {
-    return strcmp(((const out_tensor *)a)->name, ((const out_tensor *)b)->name);
-}
-
-static uint32_t rope_heads_of(const eng_config *c, const char *name)
-{
-    const char *part = strstr(name, ".attn_");
-    if (c->pos != ENG_POS_ROPE_PAIRS || !part)
-        return 0;
-    return strncmp(part, ".attn_q.", 8) == 0   ? c->n_head
-           : strncmp(part, ".attn_k.", 8) == 0 ? c->n_kv_head
-                                               : 0;
+    return strcmp(((const out_tensor *)a)->hf.name, ((const out_tensor *)b)->hf.name);
 }
 
 static eng_status plan_tensor(const writer *w, const eng_tensor_info *info, out_tensor *t)
 {
-    const eng_config *c = eng__source_config(w->src);
-    *t = (out_tensor){.info = info};
-    if (eng__name_to_hf(c, info->name, t->name, &t->conv1d) != ENG__NAME_TENSOR)
-        return eng_fail(w->err, ENG_UNSUPPORTED,
-                        "tensor %s: has no place in a Hugging Face "
-                        "directory",
-                        info->name);
-    if (info->n_dims < 1 || info->n_dims > 2)
-        return eng_fail(w->err, ENG_UNSUPPORTED, "tensor %s: %u dimensions, expected 1 or 2",
-                        info->name, info->n_dims);
-    t->dtype = info->n_dims == 2 ? w->options->dtype : ENG_F32;
-    t->rope_heads = rope_heads_of(c, info->name);
-    uint64_t rows = info->dims[info->n_dims - 1];
-    if (t->rope_heads && rows != (uint64_t)t->rope_heads * c->head_dim)
-        return eng_fail(w->err, ENG_FORMAT, "tensor %s: %llu rows, expected %u heads of %u",
-                        info->name, (ull)rows, t->rope_heads, c->head_dim);
-    return ENG_OK;
+    *t = (out_tensor){.info = info, .dtype = info->n_dims == 2 ? w->options->dtype : ENG_F32};
+    return eng__hf_tensor_of(&t->hf, eng__source_config(w->src), info, w->err);
 }
 
 static eng_status plan_tensors(writer *w)
@@ -167,69 +138,27 @@ static eng_status plan_tensors(writer *w)
     return ENG_OK;
 }
 
-static uint64_t bytes_of(const out_tensor *t)
+static size_t bytes_of(const out_tensor *t)
 {
-    return t->info->n_elements * eng_dtype_info_of((uint32_t)t->dtype)->block_bytes;
+    return (size_t)t->info->n_elements * eng_dtype_info_of((uint32_t)t->dtype)->block_bytes;
 }
 
-static void put_header(const writer *w, eng__text *out)
+static eng_status put_header(const writer *w, eng__text *out)
 {
-    uint64_t at = 0;
-    eng__text_printf(out, "{\"__metadata__\":{\"format\":\"pt\"}");
+    eng__safetensors_entry *entries = calloc(w->n_tensors, sizeof *entries);
+    if (!entries)
+        return eng_fail(w->err, ENG_NOMEM, "no memory for %zu tensors", w->n_tensors);
     for (size_t i = 0; i < w->n_tensors; i++) {
-        const out_tensor *t = &w->tensors[i];
-        const uint64_t *d = t->info->dims;
-        uint64_t outer = t->conv1d ? d[0] : d[1], inner = t->conv1d ? d[1] : d[0];
-        eng__text_printf(out, ",\"%s\":{\"dtype\":\"%s\",\"shape\":[", t->name,
-                         t->dtype == ENG_BF16 ? "BF16" : "F32");
-        if (t->info->n_dims == 2)
-            eng__text_printf(out, "%llu,", (ull)outer);
-        eng__text_printf(out, "%llu],\"data_offsets\":[%llu,%llu]}", (ull)inner, (ull)at,
-                         (ull)(at + bytes_of(t)));
-        at += bytes_of(t);
+        const eng__hf_tensor *hf = &w->tensors[i].hf;
+        entries[i] = (eng__safetensors_entry){.name = hf->name,
+                                              .dtype = w->tensors[i].dtype,
+                                              .n_dims = hf->n_dims,
+                                              .shape = {hf->shape[0], hf->shape[1]}};
     }
-    eng__text_put(out, "}", 1);
-    while (!out->failed && out->len % 8)
-        eng__text_put(out, " ", 1);
-}
-
-/* Adjacent pairs to half-split, in place: row 2i+a of each head becomes row a*r/2 + i, where r
- * rotating rows lead a head. `head` is scratch for one head. */
-static void undo_rope_pairs(float *data, float *head, uint32_t n_heads, uint32_t head_dim,
-                            uint32_t r, size_t n_in)
-{
-    for (uint32_t h = 0; h < n_heads; h++) {
-        float *rows = data + (size_t)h * head_dim * n_in;
-        memcpy(head, rows, (size_t)r * n_in * sizeof *head);
-        for (uint32_t i = 0; i < r / 2; i++)
-            for (uint32_t a = 0; a < 2; a++)
-                memcpy(rows + ((size_t)a * (r / 2) + i) * n_in, head + (2 * (size_t)i + a) * n_in,
-                       n_in * sizeof *head);
-    }
-}
-
-/* dst[n_in][n_out] = src[n_out][n_in] */
-static void to_conv1d(float *dst, const float *src, size_t n_in, size_t n_out)
-{
-    enum { TILE = 32 };
-    for (size_t o0 = 0; o0 < n_out; o0 += TILE)
-        for (size_t i0 = 0; i0 < n_in; i0 += TILE)
-            for (size_t o = o0; o < n_out && o < o0 + TILE; o++)
-                for (size_t i = i0; i < n_in && i < i0 + TILE; i++)
-                    dst[i * n_out + o] = src[o * n_in + i];
-}
-
-/* From the source's layout to the directory's; the result is `data` or `other`, both n floats. */
-static float *relayout(const eng_config *c, const out_tensor *t, float *data, float *other)
-{
-    const eng_tensor_info *info = t->info;
-    if (t->rope_heads)
-        undo_rope_pairs(data, other, t->rope_heads, c->head_dim, c->rope_dims,
-                        info->n_dims == 2 ? (size_t)info->dims[0] : 1);
-    if (!t->conv1d || info->n_dims != 2)
-        return data;
-    to_conv1d(other, data, (size_t)info->dims[0], (size_t)info->dims[1]);
-    return other;
+    eng__safetensors_put_header(out, "{\"format\":\"pt\"}", entries, w->n_tensors);
+    free(entries);
+    return out->failed ? eng_fail(w->err, ENG_NOMEM, "model.safetensors: no memory for its header")
+                       : ENG_OK;
 }
 
 /* Writing over the floats from the front is safe: element i goes to half its old place. */
@@ -256,11 +185,11 @@ static eng_status write_tensor(const writer *w, out_file *f, const out_tensor *t
     if (!eng__is_finite(ENG_F32, data, n))
         return eng_fail(w->err, ENG_INVALID, "tensor %s: a weight that is not finite",
                         t->info->name);
-    float *laid_out = relayout(eng__source_config(w->src), t, data, other);
+    float *laid_out = eng__hf_relayout(&t->hf, eng__source_config(w->src), data, other);
     if (t->dtype == ENG_BF16)
         narrow_to_bf16(laid_out, n);
-    eng_sha256_hex(laid_out, (size_t)bytes_of(t), sha256);
-    return file_put(w, f, laid_out, (size_t)bytes_of(t));
+    eng_sha256_hex(laid_out, bytes_of(t), sha256);
+    return file_put(w, f, laid_out, bytes_of(t));
 }
 
 static eng_status write_tensors(writer *w, out_file *f)
@@ -276,7 +205,7 @@ static eng_status write_tensors(writer *w, out_file *f)
     if (!data || !other)
         status = eng_fail(w->err, ENG_NOMEM, "no memory for twice %zu floats", most);
     for (size_t i = 0; i < w->n_tensors && status == ENG_OK; i++) {
-        w->digests[i].name = w->tensors[i].name;
+        w->digests[i].name = w->tensors[i].hf.name;
         status = write_tensor(w, f, &w->tensors[i], data, other, w->digests[i].sha256);
     }
     free(other);
@@ -286,18 +215,12 @@ static eng_status write_tensors(writer *w, out_file *f)
 
 static eng_status write_safetensors(writer *w)
 {
-    out_file f;
+    out_file f = {.fd = -1};
     eng__text header;
-    uint8_t len[8];
     eng__text_init(&header, MAX_TEXT_BYTES);
-    put_header(w, &header);
-    for (int i = 0; i < 8; i++)
-        len[i] = (uint8_t)((uint64_t)header.len >> (8 * i));
-    eng_status status = file_begin(w, &f, "model.safetensors");
-    if (status == ENG_OK && header.failed)
-        status = eng_fail(w->err, ENG_NOMEM, "model.safetensors: no memory for its header");
+    eng_status status = put_header(w, &header);
     if (status == ENG_OK)
-        status = file_put(w, &f, len, sizeof len);
+        status = file_begin(w, &f, "model.safetensors");
     if (status == ENG_OK)
         status = file_put(w, &f, header.data, header.len);
     if (status == ENG_OK)
