@@ -84,6 +84,9 @@ const char *eng_model_digest(const eng_model *model);
 size_t eng_model_bytes(const eng_model *model);        /* resident bytes of the packed weights */
 const char *eng_model_kernels(const eng_model *model); /* the kernel set it was packed for */
 const char *eng_model_dtype(const eng_model *model);   /* most frequent matrix type: "q4_1" */
+/* Has it a score head (a reward or value model) instead of an unembedding? Such a model answers
+ * eng_output.want_score and draws nothing. [any] */
+bool eng_model_has_score(const eng_model *model);
 
 /* ---- text ----------------------------------------------------------------------------------- */
 
@@ -139,6 +142,29 @@ ENG_MUST_CHECK eng_status eng_chat_render(const eng_tokenizer *tok,
                                           eng_chat_text *out, eng_error *err);
 void eng_chat_text_free(eng_chat_text *text);
 
+/* A prompt and its answer as the model reads them in training and when it is scored: the prompt's
+ * ids, then the answer's, then one end token (eos, else end_of_text). One rule for trainer and
+ * server, so that what is scored is what was trained. */
+typedef struct eng_example {
+    int32_t *tokens;   /* [n_tokens], freed by eng_example_free */
+    uint32_t n_tokens; /* prompt, answer and end token */
+    uint32_t n_prompt; /* where the answer begins; == n_tokens without an answer */
+} eng_example;
+
+/* Plain text: the prompt as /v1/completions reads it (BOS where the model wants one, special tokens
+ * recognised), the answer as plain text, tokenized by itself. answer NULL: the prompt alone. An
+ * empty prompt is the end-of-text token. [any] */
+ENG_MUST_CHECK eng_status eng_compose_text(const eng_tokenizer *tok, const char *prompt,
+                                           size_t prompt_len, const char *answer, size_t answer_len,
+                                           eng_example *out, eng_error *err);
+/* A conversation, as /v1/chat/completions reads it: the template renders what comes before the
+ * answer, with the answer's opening. The answer is the last message if its role is "assistant",
+ * else there is none. Refuses as eng_chat_render does. [any] */
+ENG_MUST_CHECK eng_status eng_compose_chat(const eng_tokenizer *tok,
+                                           const eng_chat_message *messages, size_t n,
+                                           eng_example *out, eng_error *err);
+void eng_example_free(eng_example *example);
+
 /* ---- runtime -------------------------------------------------------------------------------- */
 
 typedef struct eng_runtime_options {
@@ -154,6 +180,8 @@ typedef struct eng_runtime_options {
 ENG_MUST_CHECK eng_status eng_runtime_create(eng_runtime **out, const eng_model *model,
                                              const eng_runtime_options *options, eng_error *err);
 void eng_runtime_free(eng_runtime *rt); /* all sequences must have been freed */
+/* Can this runtime run the model: has it the dimensions of the one it was made for? [any] */
+bool eng_runtime_fits(const eng_runtime *rt, const eng_model *model);
 
 typedef struct eng_kv_stats {
     uint32_t block_tokens;                /* positions in one block */
@@ -227,13 +255,18 @@ typedef struct eng_output {
     uint32_t position; /* position of the drawn token, the RNG's counter */
     int32_t target;    /* >= 0: report this token's log-prob; -1: the drawn one's */
     bool want_logprob;
-    uint8_t n_top; /* <= ENG_MAX_TOP; implies want_logprob */
-    float *logits; /* [V] or NULL: a copy of the raw logits */
+    bool want_drawn_logprob;
+    bool want_score; /* of a model with a score head, which answers nothing else */
+    uint8_t n_top;   /* <= ENG_MAX_TOP; implies want_logprob */
+    float *logits;   /* [V] or NULL: a copy of the raw logits */
     /* answered */
     int32_t token; /* drawn; -1 when nothing was drawn */
     float logprob;
+    float drawn_logprob; /* of the drawn token under logits / temperature: what it was drawn from
+                            if nothing biased or filtered it. 0 when drawn greedily */
+    float score;         /* w . (final norm's output) + b */
     eng_top_logprob top[ENG_MAX_TOP]; /* best first, ties to the lowest id */
-    bool finite;                      /* were the logits free of NaN and +-Inf? */
+    bool finite;                      /* were the logits, or the score, free of NaN and +-Inf? */
 } eng_output;
 
 /* ---- steps ---------------------------------------------------------------------------------- */

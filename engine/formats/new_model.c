@@ -80,7 +80,7 @@ static eng_status make_vocab(eng_source *src, const eng_new_model *spec, eng_err
 
 /* ---- the tensors ---- */
 
-enum { GLOBAL_TENSORS = 5, LAYER_TENSORS = 16 }; /* at most */
+enum { GLOBAL_TENSORS = 6, LAYER_TENSORS = 16 }; /* at most */
 
 typedef struct plan {
     eng_source *src;
@@ -147,7 +147,7 @@ static void add_layer(plan *p, uint32_t l)
     add_linear(p, l, "ffn_down", c->n_embd, c->n_ff, c->out_bias);
 }
 
-static eng_status make_tensors(eng_source *src, eng_error *err)
+static eng_status make_tensors(eng_source *src, bool score, eng_error *err)
 {
     const eng_config *c = &src->config;
     size_t most = GLOBAL_TENSORS + (size_t)LAYER_TENSORS * c->n_layer;
@@ -161,8 +161,12 @@ static eng_status make_tensors(eng_source *src, eng_error *err)
     for (uint32_t l = 0; l < c->n_layer; l++)
         add_layer(&p, l);
     add_norm(&p, "output_norm");
-    if (!c->tied)
+    if (score) {
+        add(&p, "score.weight", 1, c->n_embd);
+        add(&p, "score.bias", 0, 1);
+    } else if (!c->tied) {
         add(&p, "output.weight", c->n_vocab, c->n_embd);
+    }
     if (p.failed)
         return eng_fail(err, ENG_NOMEM, "no memory for the names of %zu tensors", src->tensors.n);
     return eng__directory_index(&src->tensors, &src->arena, err);
@@ -215,7 +219,7 @@ eng_status eng_model_new(const char *dir, const eng_new_model *spec, char id[ENG
     if (status == ENG_OK)
         status = make_vocab(src, spec, err);
     if (status == ENG_OK)
-        status = make_tensors(src, err);
+        status = make_tensors(src, spec->score, err);
     if (status == ENG_OK) {
         eng_checkpoint_options options = {.dtype = spec->dtype, .seed = &spec->seed};
         r.residual_sd = weight_sd / sqrt(2.0 * src->config.n_layer);

@@ -22,6 +22,7 @@ typedef struct eng_new_model {
     uint32_t n_ff;      /* 0 = 4 n_embd for gpt2, else 8/3 n_embd rounded up to a multiple of 32 */
     uint32_t n_vocab;   /* 0 = one row a token; more pads */
     bool untied;        /* an unembedding of its own */
+    bool score;         /* a score head instead of an unembedding: a reward model */
     eng_dtype dtype;    /* of matrices: ENG_F32 or ENG_BF16 */
     uint64_t seed;
     /* NULL: 256 byte tokens (id = byte), <|endoftext|> 256, <|im_start|> 257, <|im_end|> 258, no

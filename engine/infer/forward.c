@@ -3,6 +3,8 @@
  */
 #include "infer/runtime.h"
 
+#include <math.h>
+
 static unsigned forms_of(const eng_runtime *rt, const eng_linear *l)
 {
     return eng__acts_forms_of(rt->backend.kernels, l->w.type);
@@ -85,6 +87,17 @@ static void mlp(eng_runtime *rt, const eng_layer *layer)
     eng__op_linear(be, &down, 1, &hidden, n);
 }
 
+/* The score head over the normed rows: one sum a row, in ascending order. */
+static void score(const eng_model *m, const float *row, eng_output *o)
+{
+    double sum = 0;
+    for (uint32_t i = 0; i < m->config.n_embd; i++)
+        sum += (double)m->score[i] * (double)row[i];
+    o->score = (float)(sum + (double)m->score_bias[0]);
+    o->finite = isfinite(o->score);
+    o->token = -1;
+}
+
 /* Answers outputs [first, end), which name at most ENG_LOGIT_ROWS different rows. */
 static void answer(eng_runtime *rt, uint32_t first, uint32_t end, uint32_t n_rows, uint32_t member)
 {
@@ -94,17 +107,22 @@ static void answer(eng_runtime *rt, uint32_t first, uint32_t end, uint32_t n_row
     eng_scratch *s = &rt->scratch;
 
     eng_acts in = acts_of(s, c->n_embd, c->n_embd);
-    eng__op_norm(be, &m->final_norm, s->x, s->logit_rows, &in, forms_of(rt, &m->unembed), n_rows,
-                 c->n_embd);
+    const unsigned forms = m->score ? ENG_ACTS_F32 : forms_of(rt, &m->unembed);
+    eng__op_norm(be, &m->final_norm, s->x, s->logit_rows, &in, forms, n_rows, c->n_embd);
     const eng_linear_job job = {.linear = &m->unembed, .out = s->logits, .ld = s->ld_v};
-    eng__op_linear(be, &job, 1, &in, n_rows);
+    if (!m->score)
+        eng__op_linear(be, &job, 1, &in, n_rows);
 
     for (uint32_t i = eng__team_next(be->team); i < end - first; i = eng__team_next(be->team)) {
         uint32_t row = 0;
         while (s->logit_rows[row] != rt->step.output_rows[first + i])
             row++;
-        eng__sample(be->kernels, s->logits + row * s->ld_v, c->n_vocab, rt->step.outputs[first + i],
-                    &s->samplers[member]);
+        eng_output *o = rt->step.outputs[first + i];
+        if (m->score)
+            score(m, in.x + row * in.ld_x, o);
+        else
+            eng__sample(be->kernels, s->logits + row * s->ld_v, c->n_vocab, o,
+                        &s->samplers[member]);
     }
     eng__team_barrier(be->team);
 }

@@ -185,6 +185,21 @@ static eng_status plan_layer(plan *p, uint32_t l, eng_error *err)
     return st;
 }
 
+/* The head of a reward or value model, in place of an unembedding. */
+static eng_status plan_score(plan *p, eng_error *err)
+{
+    eng_model *m = p->model;
+    const uint32_t c = m->config.n_embd;
+    const eng_tensor_info *t;
+    eng_status st = eng__source_expect(p->src, "score.weight", c, 1, &t, err);
+    if (st != ENG_OK)
+        return st;
+    const uint64_t room = round_up(c, ENG_GROUP_ROWS);
+    p->vectors[p->n_vectors++] = (vector_job){t, &m->score, 0, c, room};
+    p->vector_floats += room;
+    return plan_vector(p, &m->score_bias, "score.bias", 1, 0, 1, err);
+}
+
 static eng_status plan_model(plan *p, eng_error *err)
 {
     eng_model *m = p->model;
@@ -204,6 +219,8 @@ static eng_status plan_model(plan *p, eng_error *err)
         st = plan_layer(p, l, err);
     if (st == ENG_OK)
         st = plan_norm(p, &m->final_norm, "output_norm", err);
+    if (st == ENG_OK && eng__source_find(p->src, "score.weight"))
+        return plan_score(p, err);
     if (st == ENG_OK && !c->tied)
         st = plan_matrix(p, &m->unembed.w, c->n_vocab, c->n_embd, "output.weight", err);
     return st;
@@ -407,7 +424,7 @@ static eng_status run_plan(plan *p, uint32_t n_threads, eng_error *err)
     for (int i = 0; i < 32; i++)
         if (p->type_bytes[i] > p->type_bytes[m->common_type])
             m->common_type = (eng_dtype)i;
-    if (m->config.tied)
+    if (m->config.tied && !m->score)
         m->unembed.w = m->embed;
     return st;
 }

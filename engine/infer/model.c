@@ -97,3 +97,8 @@ const char *eng_model_dtype(const eng_model *model)
 {
     return eng_dtype_info_of(model->common_type)->name;
 }
+
+bool eng_model_has_score(const eng_model *model)
+{
+    return model->score != NULL;
+}

@@ -216,6 +216,23 @@ static float logprob_of(float z, float max, double log_sum)
     return p > (double)LOGPROB_FLOOR ? (float)p : LOGPROB_FLOOR;
 }
 
+/* Of the drawn token under logits / temperature. */
+static float drawn_logprob(const eng_kernels *k, const float *logits, uint32_t v, float max,
+                           double log_sum, const eng_output *o, eng_sampler_scratch *scratch)
+{
+    const float temperature = o->sampling->temperature;
+    if (temperature < COLDEST)
+        return 0;
+    if (temperature != 1.0f) {
+        double sum = 0;
+        k->exp_scaled(scratch->weights, logits, v, max, 1.0f / temperature);
+        for (uint32_t i = 0; i < v; i++)
+            sum += scratch->weights[i];
+        log_sum = log(sum);
+    }
+    return (float)(((double)logits[o->token] - max) / temperature - log_sum);
+}
+
 void eng__sample(const eng_kernels *k, const float *logits, uint32_t v, eng_output *o,
                  eng_sampler_scratch *scratch)
 {
@@ -223,16 +240,18 @@ void eng__sample(const eng_kernels *k, const float *logits, uint32_t v, eng_outp
     double sum;
     k->max_sum_exp(logits, v, &max, &sum, &o->finite);
     o->token = -1;
-    o->logprob = 0;
+    o->logprob = o->drawn_logprob = 0;
     if (o->logits)
         memcpy(o->logits, logits, v * sizeof *o->logits);
     if (!o->finite)
         return;
     if (o->sampling)
         o->token = draw(k, adjusted(logits, v, o, scratch), v, o, scratch);
-    if (!o->want_logprob && !o->n_top)
+    if (!o->want_logprob && !o->n_top && !o->want_drawn_logprob)
         return;
     const double log_sum = log(sum);
+    if (o->want_drawn_logprob && o->token >= 0)
+        o->drawn_logprob = drawn_logprob(k, logits, v, max, log_sum, o, scratch);
     const int32_t of = o->target >= 0 ? o->target : o->token;
     if (of >= 0)
         o->logprob = logprob_of(logits[of], max, log_sum);

@@ -428,3 +428,32 @@ TEST(raw_logits_are_copied_before_anything_changes_them)
     EXPECT_MEM(copy, ten, sizeof ten);
     EXPECT_MEM(f->logits, ten, sizeof ten);
 }
+
+/* ---- the drawn token's log-prob ---- */
+
+TEST(drawn_logprob_is_of_the_tempered_distribution)
+{
+    static const float temperatures[] = {0.5f, 1, 1.7f};
+    fixture *f = make_fixture();
+    uint64_t state = 11;
+    double p[MAX_V];
+    f->out.want_drawn_logprob = true;
+    for (int i = 0; i < 3; i++) {
+        random_logits(f, MAX_V, &state);
+        f->sampling.temperature = temperatures[i];
+        softmax(f->logits, MAX_V, (double)temperatures[i], p);
+        const int32_t id = sample(f, MAX_V);
+        EXPECT_NEAR(f->out.drawn_logprob, log(p[id]), 1e-5);
+    }
+}
+
+TEST(drawn_logprob_of_a_greedy_token_is_0)
+{
+    fixture *f = make_fixture();
+    uint64_t state = 12;
+    f->out.want_drawn_logprob = true;
+    f->sampling.temperature = 0;
+    random_logits(f, MAX_V, &state);
+    sample(f, MAX_V);
+    EXPECT(f->out.drawn_logprob == 0);
+}
