@@ -2,9 +2,11 @@
 
 #include "base/json.h"
 #include "formats/checkpoint_text.h"
+#include "formats/file.h"
 #include "formats/finite.h"
 #include "formats/hf_tensor.h"
 #include "formats/safetensors_out.h"
+#include "formats/tensor_out.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -59,19 +61,9 @@ static eng_status file_begin(const writer *w, out_file *f, const char *name)
 
 static eng_status file_put(const writer *w, out_file *f, const void *data, size_t n)
 {
-    const char *p = data;
     eng_sha256_update(&f->sha, data, n);
     f->bytes += n;
-    while (n) {
-        ssize_t put = write(f->fd, p, n);
-        if (put < 0 && errno == EINTR)
-            continue;
-        if (put < 0)
-            return file_error(w, f->name, "write");
-        p += put;
-        n -= (size_t)put;
-    }
-    return ENG_OK;
+    return eng__write_all(f->fd, data, n) ? ENG_OK : file_error(w, f->name, "write");
 }
 
 /* Syncs and closes, and enters the file for the manifest; a file with an error is only closed. */
@@ -161,18 +153,6 @@ static eng_status put_header(const writer *w, eng__text *out)
                        : ENG_OK;
 }
 
-/* Writing over the floats from the front is safe: element i goes to half its old place. */
-static void narrow_to_bf16(float *data, size_t n)
-{
-    unsigned char *out = (unsigned char *)data;
-    for (size_t i = 0; i < n; i++) {
-        float f;
-        memcpy(&f, out + 4 * i, sizeof f);
-        uint16_t h = eng_f32_to_bf16(f);
-        memcpy(out + 2 * i, &h, sizeof h);
-    }
-}
-
 static eng_status write_tensor(const writer *w, out_file *f, const out_tensor *t, float *data,
                                float *other, char sha256[ENG_SHA256_HEX])
 {
@@ -186,8 +166,7 @@ static eng_status write_tensor(const writer *w, out_file *f, const out_tensor *t
         return eng_fail(w->err, ENG_INVALID, "tensor %s: a weight that is not finite",
                         t->info->name);
     float *laid_out = eng__hf_relayout(&t->hf, eng__source_config(w->src), data, other);
-    if (t->dtype == ENG_BF16)
-        narrow_to_bf16(laid_out, n);
+    eng__narrow(laid_out, n, t->dtype);
     eng_sha256_hex(laid_out, bytes_of(t), sha256);
     return file_put(w, f, laid_out, bytes_of(t));
 }

@@ -122,3 +122,17 @@ eng_status eng__file_digest(const eng__file *file, char hex[65], eng_error *err)
     eng_sha256_final_hex(&sha, hex);
     return status;
 }
+
+bool eng__write_all(int fd, const void *data, size_t n)
+{
+    for (const char *p = data; n;) {
+        ssize_t put = write(fd, p, n);
+        if (put < 0 && errno == EINTR)
+            continue;
+        if (put < 0)
+            return false;
+        p += put;
+        n -= (size_t)put;
+    }
+    return true;
+}

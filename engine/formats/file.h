@@ -5,6 +5,7 @@
 
 #include "base/status.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -27,5 +28,8 @@ ENG_MUST_CHECK eng_status eng__file_slurp(int dir_fd, const char *path, size_t m
                                           size_t *len, eng_error *err);
 /* SHA-256 of all bytes as 64 hex digits. [any thread] */
 ENG_MUST_CHECK eng_status eng__file_digest(const eng__file *file, char hex[65], eng_error *err);
+
+/* All n bytes to a descriptor; false with errno set when it cannot. [any thread] */
+ENG_MUST_CHECK bool eng__write_all(int fd, const void *data, size_t n);
 
 #endif
