@@ -74,12 +74,51 @@ typedef struct eng_model_options {
  * mapped, and not needed afterwards. On success *out holds one reference. [any] */
 ENG_MUST_CHECK eng_status eng_model_open(eng_model **out, const char *path,
                                          const eng_model_options *options, eng_error *err);
+
+/* One tensor in memory, by canonical name and in the layout of the model it belongs to: matrices
+ * [out][in], `in` contiguous; see formats/source.h. */
+typedef struct eng_weight {
+    const char *name;
+    const float *data; /* n floats */
+    uint64_t n;
+} eng_weight;
+
+/* All weights of a model: every tensor of its file, but that "score.weight" [1][C] and
+ * "score.bias" [1] replace "output.weight". The caller's, unchanged during a call. */
+typedef struct eng_weights {
+    const eng_weight *list;
+    uint32_t n;
+} eng_weights;
+
+/* Opens config and tokenizer of `path` with other weights than the file's. ENG_INVALID names the
+ * first tensor that is missing, unknown, listed twice or of another size; ENG_FORMAT one that is
+ * not finite. eng_model_digest of such a model is "". [any] */
+ENG_MUST_CHECK eng_status eng_model_open_with(eng_model **out, const char *path,
+                                              const eng_weights *weights,
+                                              const eng_model_options *options, eng_error *err);
+
+/* What a model is, told by its headers alone. */
+typedef struct eng_model_facts {
+    eng_config config;
+    bool scored;       /* it has a score head and no unembedding */
+    size_t bytes;      /* what eng_model_bytes would be, within a huge page */
+    const char *dtype; /* what eng_model_dtype would be */
+} eng_model_facts;
+ENG_MUST_CHECK eng_status eng_model_inspect(eng_model_facts *out, const char *path,
+                                            eng_serve_type serve_type, eng_error *err); /* [any] */
+/* The digest that eng_model_open would give, without loading: reads the whole file(s). [any] */
+ENG_MUST_CHECK eng_status eng_model_file_digest(const char *path, char digest[65], eng_error *err);
+/* May a model of config b run in a runtime that was made for one of config a? Same dimensions,
+ * vocabulary and context. [any] */
+bool eng_config_same_shape(const eng_config *a, const eng_config *b);
+
 eng_model *eng_model_ref(eng_model *model); /* [any] */
 void eng_model_unref(eng_model *model);     /* frees at the last reference; NULL allowed [any] */
 
 const eng_config *eng_model_config(const eng_model *model);       /* lives as long as the model */
 const eng_tokenizer *eng_model_tokenizer(const eng_model *model); /* likewise */
-/* 64 hex digits: SHA-256 of the GGUF file, of manifest.json, or of a directory's files. */
+/* 64 hex digits: SHA-256 of the GGUF file, of manifest.json, or of a directory's files; "" when the
+ * weights came from memory. */
 const char *eng_model_digest(const eng_model *model);
 size_t eng_model_bytes(const eng_model *model);        /* resident bytes of the packed weights */
 const char *eng_model_kernels(const eng_model *model); /* the kernel set it was packed for */

@@ -313,3 +313,20 @@ eng_status eng_checkpoint_write(const eng_source *src, const char *dir,
     free(w.digests);
     return status;
 }
+
+eng_status eng_checkpoint_write_weights(const char *base, const eng_weights *weights,
+                                        const char *dir, const eng_checkpoint_options *options,
+                                        char id[ENG_POLICY_ID_BYTES], eng_error *err)
+{
+    eng_checkpoint_options o = options ? *options : (eng_checkpoint_options){0};
+    eng_source *src;
+    eng_status status = eng__source_open(&src, base, err);
+    if (status != ENG_OK)
+        return status;
+    o.read = NULL;
+    status = eng__source_take_weights(src, weights, err);
+    if (status == ENG_OK)
+        status = eng_checkpoint_write(src, dir, &o, id, err);
+    eng__source_close(src);
+    return status;
+}

@@ -37,7 +37,8 @@ typedef struct eng_checkpoint_options {
     const uint64_t *seed;
     const eng_checkpoint_metric *metrics; /* [n_metrics] */
     size_t n_metrics;
-    eng_checkpoint_read read; /* NULL = the source's own weights */
+    eng_checkpoint_read read; /* NULL = the source's own weights; for a score head that the source
+                                 lacks see eng__source_override */
     void *read_ctx;
 } eng_checkpoint_options;
 
@@ -48,6 +49,14 @@ typedef struct eng_checkpoint_options {
 ENG_MUST_CHECK eng_status eng_checkpoint_write(const eng_source *src, const char *dir,
                                                const eng_checkpoint_options *options,
                                                char id[ENG_POLICY_ID_BYTES], eng_error *err);
+
+/* The same from a model's path and weights in memory, as for eng_model_open_with; options->read is
+ * not looked at. */
+ENG_MUST_CHECK eng_status eng_checkpoint_write_weights(const char *base, const eng_weights *weights,
+                                                       const char *dir,
+                                                       const eng_checkpoint_options *options,
+                                                       char id[ENG_POLICY_ID_BYTES],
+                                                       eng_error *err);
 
 /* Reads every file that manifest.json lists and compares size and digest, naming the first file
  * that differs. id (may be NULL) is the policy's id by its manifest. */

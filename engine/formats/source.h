@@ -90,4 +90,18 @@ ENG_MUST_CHECK eng_status eng__source_read(const eng_source *src, const eng_tens
 ENG_MUST_CHECK eng_status eng__source_read_f32(const eng_source *src, const eng_tensor_info *tensor,
                                                float *dst, eng_error *err);
 
+/* Makes weights: fills n_elements floats of a tensor, canonical name and layout. */
+typedef eng_status (*eng__source_maker)(void *ctx, const eng_tensor_info *tensor, float *dst,
+                                        eng_error *err);
+/* Replaces the weights of an opened source: from here on every tensor is ENG_F32 and `make` fills
+ * it; files are not read any more and there is no digest. With `scored`, score.weight [1][C] and
+ * score.bias [1] take the unembedding's place, if they were not there already. ctx outlives the
+ * source. */
+ENG_MUST_CHECK eng_status eng__source_override(eng_source *src, bool scored, eng__source_maker make,
+                                               void *ctx, eng_error *err);
+/* The same with weights in memory, which outlive the source. ENG_INVALID names the first tensor
+ * that is missing, unknown, listed twice or of another size. */
+ENG_MUST_CHECK eng_status eng__source_take_weights(eng_source *src, const eng_weights *weights,
+                                                   eng_error *err);
+
 #endif

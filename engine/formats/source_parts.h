@@ -14,9 +14,8 @@ struct eng_source {
     eng_config config;
     eng_vocab vocab;
     eng__directory tensors; /* canonical names and dims */
-    /* A source without a file: fills n_elements floats of a tensor, all of which are ENG_F32. */
-    eng_status (*make)(void *ctx, const eng_tensor_info *tensor, float *dst, eng_error *err);
-    void *make_ctx; /* outlives the source */
+    eng__source_maker make; /* NULL: the file has the weights; else all tensors are ENG_F32 */
+    void *make_ctx;         /* outlives the source */
 };
 
 /* An empty one, for the caller to fill; NULL when there is no memory. */

@@ -374,13 +374,24 @@ static eng_status fill_rope(const plan *p, eng_error *err)
     return ENG_OK;
 }
 
-static eng_status allocate(plan *p, eng_error *err)
+/* Sizes of the two blocks, set in the model. */
+static void size_blocks(plan *p)
 {
     eng_model *m = p->model;
     const eng_config *c = &m->config;
     const bool rotates = c->pos != ENG_POS_LEARNED;
     const size_t rope = rotates ? (size_t)c->n_ctx * (c->rope_dims / 2) : 0;
     m->matrix_bytes = round_up(p->matrix_bytes, HUGE_PAGE);
+    m->vector_floats = p->vector_floats + 2 * rope;
+    for (int i = 0; i < 32; i++)
+        if (p->type_bytes[i] > p->type_bytes[m->common_type])
+            m->common_type = (eng_dtype)i;
+}
+
+static eng_status allocate(plan *p, eng_error *err)
+{
+    eng_model *m = p->model;
+    const size_t rope = (m->vector_floats - p->vector_floats) / 2;
     void *block =
         mmap(NULL, m->matrix_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (block == MAP_FAILED)
@@ -388,11 +399,10 @@ static eng_status allocate(plan *p, eng_error *err)
                         m->matrix_bytes);
     m->matrices = block;
     madvise(block, m->matrix_bytes, MADV_HUGEPAGE); /* a wish: fewer TLB misses */
-    m->vector_floats = p->vector_floats + 2 * rope;
     m->vectors = calloc(m->vector_floats, sizeof *m->vectors);
     if (!m->vectors)
         return eng_fail(err, ENG_NOMEM, "norms and biases: out of memory");
-    if (rotates) {
+    if (rope) {
         m->rope_cos = m->vectors + p->vector_floats;
         m->rope_sin = m->rope_cos + rope;
     }
@@ -421,34 +431,57 @@ static eng_status run_plan(plan *p, uint32_t n_threads, eng_error *err)
         st = load_vector(p, &p->vectors[i], at, err);
     if (st == ENG_OK && m->rope_cos)
         st = fill_rope(p, err);
-    for (int i = 0; i < 32; i++)
-        if (p->type_bytes[i] > p->type_bytes[m->common_type])
-            m->common_type = (eng_dtype)i;
     if (m->config.tied && !m->score)
         m->unembed.w = m->embed;
     return st;
 }
 
+/* Every matrix and vector of the source, checked; the caller frees with plan_free. */
+static eng_status plan_make(plan *p, eng_error *err)
+{
+    enum { PER_LAYER = 24, AROUND = 8 }; /* tensors, generously */
+    eng_model *m = p->model;
+    m->config = *eng__source_config(p->src);
+    const size_t n = (size_t)m->config.n_layer * PER_LAYER + AROUND;
+    m->layers = calloc(m->config.n_layer, sizeof *m->layers);
+    p->matrices = calloc(n, sizeof *p->matrices);
+    p->vectors = calloc(n, sizeof *p->vectors);
+    if (!m->layers || !p->matrices || !p->vectors)
+        return eng_fail(err, ENG_NOMEM, "loading a model of %u layers: out of memory",
+                        m->config.n_layer);
+    eng_status st = plan_model(p, err);
+    if (st == ENG_OK)
+        size_blocks(p);
+    return st;
+}
+
+static void plan_free(plan *p)
+{
+    free(p->matrices);
+    free(p->vectors);
+}
+
 eng_status eng__load_weights(eng_model *model, const eng_source *src, eng_serve_type serve_type,
                              uint32_t n_threads, eng_error *err)
 {
-    enum { PER_LAYER = 24, AROUND = 8 }; /* tensors, generously */
-    model->config = *eng__source_config(src);
-    const size_t n = (size_t)model->config.n_layer * PER_LAYER + AROUND;
     plan p = {.model = model, .src = src, .serve_type = serve_type};
-    model->layers = calloc(model->config.n_layer, sizeof *model->layers);
-    p.matrices = calloc(n, sizeof *p.matrices);
-    p.vectors = calloc(n, sizeof *p.vectors);
-    eng_status st = ENG_OK;
-    if (!model->layers || !p.matrices || !p.vectors)
-        st = eng_fail(err, ENG_NOMEM, "loading a model of %u layers: out of memory",
-                      model->config.n_layer);
-    if (st == ENG_OK)
-        st = plan_model(&p, err);
+    eng_status st = plan_make(&p, err);
     if (st == ENG_OK)
         st = run_plan(&p, n_threads, err);
-    free(p.matrices);
-    free(p.vectors);
+    plan_free(&p);
+    return st;
+}
+
+eng_status eng__measure_weights(const eng_source *src, eng_serve_type serve_type, size_t *bytes,
+                                eng_dtype *common_type, eng_error *err)
+{
+    eng_model model = {0};
+    plan p = {.model = &model, .src = src, .serve_type = serve_type};
+    eng_status st = plan_make(&p, err);
+    *bytes = eng_model_bytes(&model);
+    *common_type = model.common_type;
+    plan_free(&p);
+    free(model.layers);
     return st;
 }
 

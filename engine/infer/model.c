@@ -13,8 +13,9 @@ static uint64_t next_uid(void)
     return atomic_fetch_add(&last, 1) + 1;
 }
 
-static eng_status fill_model(eng_model *m, const char *path, const eng_model_options *options,
-                             eng_error *err)
+/* weights NULL: the file's own. */
+static eng_status fill_model(eng_model *m, const char *path, const eng_weights *weights,
+                             const eng_model_options *options, eng_error *err)
 {
     eng_source *src;
     eng_status st = eng__source_open(&src, path, err);
@@ -22,15 +23,16 @@ static eng_status fill_model(eng_model *m, const char *path, const eng_model_opt
         return st;
     st = eng__tokenizer_create(&m->tokenizer, eng__source_vocab(src), err);
     if (st == ENG_OK)
-        st = eng__source_digest(src, m->digest, err);
+        st = weights ? eng__source_take_weights(src, weights, err)
+                     : eng__source_digest(src, m->digest, err);
     if (st == ENG_OK)
         st = eng__load_weights(m, src, options->serve_type, options->n_threads, err);
     eng__source_close(src);
     return st;
 }
 
-eng_status eng_model_open(eng_model **out, const char *path, const eng_model_options *options,
-                          eng_error *err)
+eng_status eng_model_open_with(eng_model **out, const char *path, const eng_weights *weights,
+                               const eng_model_options *options, eng_error *err)
 {
     static const eng_model_options defaults = {0};
     if (!options)
@@ -42,7 +44,7 @@ eng_status eng_model_open(eng_model **out, const char *path, const eng_model_opt
     m->uid = next_uid();
     m->kernels = eng__kernels_choose(options->kernels);
     eng_status st = m->kernels
-                        ? fill_model(m, path, options, err)
+                        ? fill_model(m, path, weights, options, err)
                         : eng_fail(err, ENG_UNSUPPORTED,
                                    "this CPU does not run the kernel set \"%s\"", options->kernels);
     if (st != ENG_OK) {
@@ -51,6 +53,48 @@ eng_status eng_model_open(eng_model **out, const char *path, const eng_model_opt
     }
     *out = m;
     return ENG_OK;
+}
+
+eng_status eng_model_open(eng_model **out, const char *path, const eng_model_options *options,
+                          eng_error *err)
+{
+    return eng_model_open_with(out, path, NULL, options, err);
+}
+
+/* ---- without loading ---- */
+
+eng_status eng_model_inspect(eng_model_facts *out, const char *path, eng_serve_type serve_type,
+                             eng_error *err)
+{
+    eng_source *src;
+    eng_dtype type;
+    eng_status st = eng__source_open(&src, path, err);
+    if (st != ENG_OK)
+        return st;
+    st = eng__measure_weights(src, serve_type, &out->bytes, &type, err);
+    out->config = *eng__source_config(src);
+    out->scored = eng__source_find(src, "score.weight") != NULL;
+    out->dtype = eng_dtype_info_of(type)->name;
+    eng__source_close(src);
+    return st;
+}
+
+eng_status eng_model_file_digest(const char *path, char digest[65], eng_error *err)
+{
+    eng_source *src;
+    eng_status st = eng__source_open(&src, path, err);
+    if (st != ENG_OK)
+        return st;
+    st = eng__source_digest(src, digest, err);
+    eng__source_close(src);
+    return st;
+}
+
+bool eng_config_same_shape(const eng_config *a, const eng_config *b)
+{
+    return a->n_layer == b->n_layer && a->n_embd == b->n_embd && a->n_head == b->n_head &&
+           a->n_kv_head == b->n_kv_head && a->head_dim == b->head_dim && a->n_ff == b->n_ff &&
+           a->n_vocab == b->n_vocab && a->n_ctx == b->n_ctx;
 }
 
 eng_model *eng_model_ref(eng_model *model)

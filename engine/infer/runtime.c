@@ -221,8 +221,5 @@ void eng_step_run(eng_runtime *rt)
 
 bool eng_runtime_fits(const eng_runtime *rt, const eng_model *model)
 {
-    const eng_config *a = &rt->shape, *b = &model->config;
-    return a->n_layer == b->n_layer && a->n_embd == b->n_embd && a->n_head == b->n_head &&
-           a->n_kv_head == b->n_kv_head && a->head_dim == b->head_dim && a->n_ff == b->n_ff &&
-           a->n_vocab == b->n_vocab && a->n_ctx == b->n_ctx;
+    return eng_config_same_shape(&rt->shape, &model->config);
 }

@@ -1,0 +1,221 @@
+/* Weights from memory in the place of a file's: models, checkpoint directories, refusals. */
+#include "compare_sources.h"
+#include "formats/checkpoint.h"
+#include "infer/model.h"
+#include "model_files.h"
+
+/* All of a source's weights as the caller of the engine holds them. */
+typedef struct held_weights {
+    eng_weights weights;
+    eng_weight *list;
+} held_weights;
+
+static held_weights hold(const char *path)
+{
+    eng_source *src = open_source(path);
+    held_weights h = {.list = calloc(eng__source_n_tensors(src) + 2, sizeof *h.list)};
+    for (size_t i = 0; i < eng__source_n_tensors(src); i++) {
+        const eng_tensor_info *t = eng__source_tensor(src, i);
+        float *data = read_floats(src, t->name, &t);
+        h.list[i] = (eng_weight){strdup(t->name), data, t->n_elements};
+        h.weights.n++;
+    }
+    h.weights.list = h.list;
+    eng__source_close(src);
+    return h;
+}
+
+static void release(held_weights *h)
+{
+    for (uint32_t i = 0; i < h->weights.n; i++) {
+        free((void *)(uintptr_t)h->list[i].name);
+        free((void *)(uintptr_t)h->list[i].data);
+    }
+    free(h->list);
+}
+
+static eng_weight *find(held_weights *h, const char *name)
+{
+    for (uint32_t i = 0; i < h->weights.n; i++)
+        if (strcmp(h->list[i].name, name) == 0)
+            return &h->list[i];
+    FAIL("no weight %s", name);
+}
+
+/* The unembedding, if any, gives way to a head that scores. */
+static void add_score(held_weights *h, uint32_t n_embd)
+{
+    for (uint32_t i = 0; i < h->weights.n; i++)
+        if (strcmp(h->list[i].name, "output.weight") == 0) {
+            free((void *)(uintptr_t)h->list[i].name);
+            free((void *)(uintptr_t)h->list[i].data);
+            h->list[i] = h->list[--h->weights.n];
+        }
+    h->list[h->weights.n++] =
+        (eng_weight){strdup("score.weight"), calloc(n_embd, sizeof(float)), n_embd};
+    h->list[h->weights.n++] = (eng_weight){strdup("score.bias"), calloc(1, sizeof(float)), 1};
+}
+
+static const char *write_model(const test_model_spec *spec)
+{
+    const char *path = in_dir("model.gguf");
+    test_write_gguf(path, spec);
+    return path;
+}
+
+TEST(weights_from_memory_are_packed_as_those_of_a_file)
+{
+    static const test_model_spec specs[] = {
+        {.arch = "llama"}, {.arch = "gpt2"}, {.arch = "qwen2", .untied = true}};
+    for (size_t i = 0; i < sizeof specs / sizeof *specs; i++) {
+        const char *path = write_model(&specs[i]);
+        held_weights h = hold(path);
+        eng_model *file, *memory;
+        eng_error err;
+        EXPECT_OK(eng_model_open(&file, path, NULL, &err), err);
+        EXPECT_OK(eng_model_open_with(&memory, path, &h.weights, NULL, &err), err);
+        EXPECT_EQ(memory->matrix_bytes, file->matrix_bytes);
+        EXPECT_MEM(memory->matrices, file->matrices, file->matrix_bytes);
+        EXPECT_EQ(memory->vector_floats, file->vector_floats);
+        EXPECT_MEM(memory->vectors, file->vectors, file->vector_floats * sizeof(float));
+        EXPECT_EQ(strlen(eng_model_digest(file)), 64);
+        EXPECT_STR(eng_model_digest(memory), "");
+        eng_model_unref(memory);
+        eng_model_unref(file);
+        release(&h);
+    }
+}
+
+/* A directory stores Conv1D matrices the other way round; memory has the canonical layout. */
+TEST(weights_from_memory_replace_those_of_a_directory)
+{
+    char id[ENG_POLICY_ID_BYTES], again[ENG_POLICY_ID_BYTES];
+    eng_error err;
+    eng_source *src = open_source(write_model(&(test_model_spec){.arch = "gpt2"}));
+    EXPECT_OK(eng_checkpoint_write(src, in_dir("one"), NULL, id, &err), err);
+    eng__source_close(src);
+    held_weights h = hold(in_dir("one"));
+    EXPECT_OK(
+        eng_checkpoint_write_weights(in_dir("one"), &h.weights, in_dir("two"), NULL, again, &err),
+        err);
+    EXPECT_STR(again, id);
+    release(&h);
+}
+
+TEST(a_quantised_base_lends_its_shape_alone)
+{
+    const char *path = write_model(&(test_model_spec){.type = ENG_Q8_0});
+    held_weights h = hold(path);
+    eng_model *model;
+    eng_model_facts facts;
+    eng_error err;
+    EXPECT_OK(eng_model_open_with(&model, path, &h.weights, NULL, &err), err);
+    EXPECT_STR(eng_model_dtype(model), "f32");
+    eng_model_unref(model);
+    EXPECT_OK(eng_model_inspect(&facts, path, ENG_SERVE_AS_FILE, &err), err);
+    EXPECT_STR(facts.dtype, "q8_0");
+    release(&h);
+}
+
+TEST(a_score_head_takes_the_unembeddings_place)
+{
+    const char *path = write_model(&(test_model_spec){.untied = true});
+    held_weights h = hold(path);
+    char id[ENG_POLICY_ID_BYTES];
+    eng_model_facts facts;
+    eng_error err;
+    add_score(&h, 64);
+    EXPECT_OK(eng_checkpoint_write_weights(path, &h.weights, in_dir("rm"), NULL, id, &err), err);
+    eng_source *src = open_source(in_dir("rm"));
+    const eng_tensor_info *t;
+    EXPECT_OK(eng__source_expect(src, "score.weight", 64, 1, &t, &err), err);
+    EXPECT_OK(eng__source_expect(src, "score.bias", 1, 0, &t, &err), err);
+    EXPECT(!eng__source_find(src, "output.weight"));
+    eng__source_close(src);
+    EXPECT_OK(eng_model_inspect(&facts, in_dir("rm"), ENG_SERVE_AS_FILE, &err), err);
+    EXPECT(facts.scored);
+    /* and a scored base takes weights with a head as they are */
+    held_weights scored = hold(in_dir("rm"));
+    char same[ENG_POLICY_ID_BYTES];
+    EXPECT_OK(eng_checkpoint_write_weights(in_dir("rm"), &scored.weights, in_dir("rm2"), NULL, same,
+                                           &err),
+              err);
+    EXPECT_STR(same, id);
+    release(&scored);
+    release(&h);
+}
+
+static void expect_refused(held_weights *h, eng_status want, const char *words)
+{
+    eng_model *model;
+    eng_error err;
+    EXPECT_EQ(eng_model_open_with(&model, in_dir("model.gguf"), &h->weights, NULL, &err), want);
+    if (!strstr(err.text, words))
+        FAIL("\"%s\" does not say \"%s\"", err.text, words);
+}
+
+TEST(weights_that_do_not_fit_are_refused_by_name)
+{
+    held_weights h = hold(write_model(NULL));
+    eng_weight *w = find(&h, "blk.1.ffn_up.weight");
+    w->n--;
+    expect_refused(&h, ENG_INVALID, "blk.1.ffn_up.weight: 8191 elements, expected 8192");
+    w->n++;
+    *(float *)(uintptr_t)&w->data[77] = INFINITY;
+    expect_refused(&h, ENG_FORMAT, "blk.1.ffn_up.weight: a weight that is not finite");
+    *(float *)(uintptr_t)&w->data[77] = 0;
+    const eng_weight kept = *w;
+    w->name = "blk.1.ffn_up.bias";
+    expect_refused(&h, ENG_INVALID, "blk.1.ffn_up.weight: missing");
+    *w = kept;
+    h.list[h.weights.n++] = (eng_weight){"blk.9.ffn_up.weight", w->data, w->n};
+    expect_refused(&h, ENG_INVALID, "blk.9.ffn_up.weight: the base model has none");
+    h.list[h.weights.n - 1] = *w;
+    expect_refused(&h, ENG_INVALID, "blk.1.ffn_up.weight: listed twice");
+    h.weights.n--;
+    release(&h);
+}
+
+TEST(inspecting_tells_what_loading_gives)
+{
+    static const eng_serve_type types[] = {ENG_SERVE_AS_FILE, ENG_SERVE_F32, ENG_SERVE_BF16,
+                                           ENG_SERVE_Q8_0};
+    const char *path = write_model(&(test_model_spec){.type = ENG_Q4_1});
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
+        const eng_model_options options = {.serve_type = types[i]};
+        eng_model_facts facts;
+        eng_model *model;
+        char digest[65];
+        eng_error err;
+        EXPECT_OK(eng_model_inspect(&facts, path, types[i], &err), err);
+        EXPECT_OK(eng_model_open(&model, path, &options, &err), err);
+        EXPECT_EQ(facts.bytes, eng_model_bytes(model));
+        EXPECT_STR(facts.dtype, eng_model_dtype(model));
+        EXPECT(eng_config_same_shape(&facts.config, eng_model_config(model)));
+        EXPECT_OK(eng_model_file_digest(path, digest, &err), err);
+        EXPECT_STR(digest, eng_model_digest(model));
+        eng_model_unref(model);
+    }
+}
+
+TEST(shapes_differ_in_any_dimension)
+{
+    const eng_config a = {.n_layer = 2,
+                          .n_embd = 64,
+                          .n_head = 4,
+                          .n_kv_head = 2,
+                          .head_dim = 16,
+                          .n_ff = 128,
+                          .n_vocab = 288,
+                          .n_ctx = 256};
+    eng_config b = a;
+    b.pos = ENG_POS_ROPE_HALF; /* a published directory of a GGUF base */
+    EXPECT(eng_config_same_shape(&a, &b));
+    uint32_t *const fields[] = {&b.n_layer,  &b.n_embd, &b.n_head,  &b.n_kv_head,
+                                &b.head_dim, &b.n_ff,   &b.n_vocab, &b.n_ctx};
+    for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
+        ++*fields[i];
+        EXPECT(!eng_config_same_shape(&a, &b));
+        --*fields[i];
+    }
+}
