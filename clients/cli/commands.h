@@ -6,9 +6,9 @@
 #include "options.h"
 #include "terminal.h"
 
-exit_code cmd_complete(const options *o, terminal *out, terminal *err, problem *p);
-exit_code cmd_chat(const options *o, terminal *out, terminal *err, problem *p);
-exit_code cmd_models(const options *o, terminal *out, terminal *err, problem *p);
-exit_code cmd_tokenize(const options *o, terminal *out, terminal *err, problem *p);
+typedef exit_code command_fn(const options *o, terminal *out, terminal *err, problem *p);
+
+command_fn cmd_complete, cmd_chat, cmd_models, cmd_tokenize;
+command_fn cmd_model; /* makes files here and speaks to no server */
 
 #endif

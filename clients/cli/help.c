@@ -13,6 +13,11 @@ static const struct {
     {COMMAND_MODELS, "models", "list the models the server offers", ""},
     {COMMAND_TOKENIZE, "tokenize [TEXT|-]", "show the tokens of a text",
      "Prints each id with the text it stands for, then the count.\n"},
+    {COMMAND_MODEL, "model new", "make a small random model",
+     "Writes a checkpoint directory and prints its policy id; no server is needed. The same\n"
+     "options give the same bytes.\n\n"
+     "  instruct model new --arch llama --layers 4 --dim 128 --heads 4 --context 512 --out tiny\n"
+     "  ./quickstart up --model tiny\n"},
     {COMMAND_HELP, "help [COMMAND]", "explain a command", ""},
 };
 enum { PAGES = sizeof pages / sizeof pages[0] };

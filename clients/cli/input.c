@@ -9,7 +9,7 @@
 
 bool input_is_interactive(const options *o)
 {
-    return !o->argument && isatty(STDIN_FILENO);
+    return !o->arguments_len && isatty(STDIN_FILENO);
 }
 
 exit_code input_check(const char *bytes, size_t n, const char *what, problem *p)
@@ -48,12 +48,12 @@ static exit_code read_stdin(text *out, problem *p)
 
 exit_code input_read(const options *o, text *out, problem *p)
 {
-    bool from_stdin = !o->argument || strcmp(o->argument, "-") == 0;
+    bool from_stdin = !o->arguments_len || strcmp(o->arguments[0], "-") == 0;
     exit_code code = EXIT_DONE;
     if (from_stdin)
         code = read_stdin(out, p);
     else
-        text_puts(out, o->argument);
+        text_puts(out, o->arguments[0]);
     if (code != EXIT_DONE)
         return code;
     return input_check(text_str(out), out->len, from_stdin ? "standard input" : "the argument", p);

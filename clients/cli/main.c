@@ -20,9 +20,10 @@ static exit_code explain(const options *o, problem *p)
 {
     command_id topic = o->command;
     if (o->command == COMMAND_HELP) {
-        topic = o->argument ? command_find(o->argument) : 0;
-        if (o->argument && !topic) {
-            problem_set(p, EXIT_USAGE, "there is no command \"%.80s\"", o->argument);
+        const char *name = options_argument(o, 0);
+        topic = name ? command_find(name) : 0;
+        if (name && !topic) {
+            problem_set(p, EXIT_USAGE, "there is no command \"%.80s\"", name);
             problem_hint(p, "instruct --help lists the commands");
             return EXIT_USAGE;
         }
@@ -33,18 +34,17 @@ static exit_code explain(const options *o, problem *p)
 
 static exit_code run(const options *o, terminal *out, terminal *err, problem *p)
 {
-    switch (o->command) {
-    case COMMAND_COMPLETE:
-        return cmd_complete(o, out, err, p);
-    case COMMAND_CHAT:
-        return cmd_chat(o, out, err, p);
-    case COMMAND_MODELS:
-        return cmd_models(o, out, err, p);
-    case COMMAND_TOKENIZE:
-        return cmd_tokenize(o, out, err, p);
-    default:
-        return explain(o, p);
-    }
+    static const struct {
+        command_id id;
+        command_fn *run;
+    } commands[] = {
+        {COMMAND_COMPLETE, cmd_complete}, {COMMAND_CHAT, cmd_chat},   {COMMAND_MODELS, cmd_models},
+        {COMMAND_TOKENIZE, cmd_tokenize}, {COMMAND_MODEL, cmd_model},
+    };
+    for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
+        if (commands[i].id == o->command)
+            return commands[i].run(o, out, err, p);
+    return explain(o, p);
 }
 
 /* Output that could not be written fails the command; a closed pipe ends it as it ends others. */

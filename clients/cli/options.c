@@ -3,93 +3,11 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <math.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum { DEFAULT_TIMEOUT_S = 600 };
-
-#define AT(member) NULL, (int)offsetof(options, member)
-#define FIELD(name) name, 0
-
-/* clang-format off */
-const option_row option_rows[] = {
-    {"--model", 'm', "NAME", OPTION_STRING, AT(model), COMMAND_GENERATES | COMMAND_TOKENIZE,
-     "alias, alias@pol_… or pol_… (default: the server's alias)"},
-    {"--system", 's', "TEXT", OPTION_STRING, AT(system), COMMAND_CHAT,
-     "system message in front of the conversation"},
-    {"--max-tokens", 0, "N", OPTION_INT, FIELD("max_tokens"), COMMAND_GENERATES,
-     "most tokens of an answer"},
-    {"--temperature", 't', "X", OPTION_REAL, FIELD("temperature"), COMMAND_GENERATES,
-     "0 takes the likeliest token each time; up to 2"},
-    {"--top-p", 0, "X", OPTION_REAL, FIELD("top_p"), COMMAND_GENERATES,
-     "draw from the likeliest tokens that hold this share"},
-    {"--top-k", 0, "N", OPTION_INT, FIELD("top_k"), COMMAND_GENERATES,
-     "draw from the N likeliest tokens; 0 is off"},
-    {"--min-p", 0, "X", OPTION_REAL, FIELD("min_p"), COMMAND_GENERATES,
-     "drop tokens below this share of the likeliest one"},
-    {"--presence-penalty", 0, "X", OPTION_REAL, FIELD("presence_penalty"), COMMAND_GENERATES,
-     "-2 to 2, for tokens already generated"},
-    {"--frequency-penalty", 0, "X", OPTION_REAL, FIELD("frequency_penalty"), COMMAND_GENERATES,
-     "-2 to 2, for each time a token was generated"},
-    {"--logit-bias", 0, "ID=B", OPTION_BIAS, FIELD("logit_bias"), COMMAND_GENERATES,
-     "add B (-100 to 100) to a token's logit; repeatable"},
-    {"--seed", 0, "N", OPTION_INT, FIELD("seed"), COMMAND_GENERATES,
-     "same policy, request and seed give the same text"},
-    {"--stop", 0, "TEXT", OPTION_STRINGS, FIELD("stop"), COMMAND_GENERATES,
-     "end the answer before this text; repeatable"},
-    {"--n", 'n', "N", OPTION_INT, FIELD("n"), COMMAND_GENERATES,
-     "answers to one prompt (chat: one message only)"},
-    {"--logprobs", 0, "N", OPTION_INT, FIELD("logprobs"), COMMAND_GENERATES,
-     "log-probability of each token and its N best rivals"},
-    {"--echo", 0, NULL, OPTION_TRUE, FIELD("echo"), COMMAND_COMPLETE,
-     "print the prompt in front of the text"},
-    {"--no-stream", 0, NULL, OPTION_FLAG, AT(no_stream), COMMAND_GENERATES,
-     "wait for the whole answer"},
-    {"--ids", 0, NULL, OPTION_FLAG, AT(ids), COMMAND_TOKENIZE, "print the token ids only, on one line"},
-    {"--no-special-tokens", 0, NULL, OPTION_FLAG, AT(no_special_tokens), COMMAND_TOKENIZE,
-     "add no beginning-of-text token"},
-    {"--json", 'j', NULL, OPTION_FLAG, AT(json), COMMAND_ASKS,
-     "print the server's JSON; a stream as one object a line"},
-    {"--url", 'u', "URL", OPTION_STRING, AT(url), COMMAND_ASKS,
-     "the server; INSTRUCTD_URL, else http://127.0.0.1:8080"},
-    {"--key", 'k', "KEY", OPTION_STRING, AT(key), COMMAND_ASKS,
-     "API key; INSTRUCTD_API_KEY, else DIR/admin.key (loopback only)"},
-    {"--data-dir", 0, "DIR", OPTION_STRING, AT(data_dir), COMMAND_ASKS,
-     "the daemon's data; INSTRUCTD_DATA_DIR, else ~/.local/share/instructd"},
-    {"--timeout", 0, "S", OPTION_SECONDS, AT(timeout_s), COMMAND_ASKS,
-     "give up after S silent seconds (600); 0 waits for ever"},
-    {"--no-color", 0, NULL, OPTION_FLAG, AT(no_color), COMMAND_ASKS, "plain output (also: NO_COLOR)"},
-    {"--help", 'h', NULL, OPTION_FLAG, AT(help), ~0u, "print this help"},
-    {"--version", 'V', NULL, OPTION_FLAG, AT(version), ~0u, "print the version"},
-};
-/* clang-format on */
-const int option_rows_len = sizeof option_rows / sizeof option_rows[0];
-
-static const struct {
-    const char *name;
-    command_id id;
-} commands[] = {
-    {"complete", COMMAND_COMPLETE}, {"chat", COMMAND_CHAT}, {"models", COMMAND_MODELS},
-    {"tokenize", COMMAND_TOKENIZE}, {"help", COMMAND_HELP},
-};
-
-const char *command_name(command_id id)
-{
-    for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
-        if (commands[i].id == id)
-            return commands[i].name;
-    return NULL;
-}
-
-command_id command_find(const char *name)
-{
-    for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
-        if (strcmp(commands[i].name, name) == 0)
-            return commands[i].id;
-    return 0;
-}
 
 /* The row that `arg` names: -x, --name or --name=value. */
 static const option_row *find_row(const char *arg)
@@ -162,6 +80,17 @@ static exit_code take_bias(options *o, const option_row *row, const char *value,
     return bad_value(row, value, "ID=B, a token id and a number", p);
 }
 
+static exit_code take_pair(cJSON **pairs, const option_row *row, const char *value, problem *p)
+{
+    const char *equals = strchr(value, '=');
+    if (!equals || equals == value || !equals[1])
+        return bad_value(row, value, "NAME=VALUE", p);
+    if (!*pairs)
+        *pairs = cJSON_CreateArray();
+    cJSON_AddItemToArray(*pairs, cJSON_CreateString(value));
+    return EXIT_DONE;
+}
+
 static exit_code take_value(options *o, const option_row *row, const char *value, problem *p)
 {
     void *target = (char *)o + row->offset;
@@ -175,6 +104,13 @@ static exit_code take_value(options *o, const option_row *row, const char *value
     case OPTION_STRING:
         *(const char **)target = value;
         break;
+    case OPTION_COUNT:
+        if (!parse_int(value, &integer) || integer < 1 || integer > UINT32_MAX)
+            return bad_value(row, value, "a whole number from 1", p);
+        *(uint32_t *)target = (uint32_t)integer;
+        break;
+    case OPTION_PAIRS:
+        return take_pair((cJSON **)target, row, value, p);
     case OPTION_SECONDS:
         if (!parse_real(value, &real) || real < 0)
             return bad_value(row, value, "seconds, 0 or more", p);
@@ -214,18 +150,19 @@ static exit_code take_positional(options *o, const char *arg, problem *p)
         problem_hint(p, "instruct --help lists the commands");
         return EXIT_USAGE;
     }
-    if (o->argument || o->command == COMMAND_MODELS) {
+    int most = command_arguments(o->command);
+    if (o->arguments_len >= most) {
         problem_set(p, EXIT_USAGE, "unexpected argument \"%.80s\"", arg);
-        if (o->command != COMMAND_MODELS)
+        if (most == 1)
             problem_hint(p, "put quotes around a text with spaces");
         return EXIT_USAGE;
     }
-    o->argument = arg;
+    o->arguments[o->arguments_len++] = arg;
     return EXIT_DONE;
 }
 
 /* argv[*i] is an option; takes the next argument too when the value stands there. */
-static exit_code take_option(options *o, int argc, char **argv, int *i, unsigned *seen, problem *p)
+static exit_code take_option(options *o, int argc, char **argv, int *i, bool *seen, problem *p)
 {
     const char *arg = argv[*i];
     const option_row *row = find_row(arg);
@@ -240,16 +177,16 @@ static exit_code take_option(options *o, int argc, char **argv, int *i, unsigned
             return problem_set(p, EXIT_USAGE, "%s needs a value: %s", row->name, row->value);
         value = argv[++*i];
     }
-    *seen |= 1u << (row - option_rows);
+    seen[row - option_rows] = true;
     return take_value(o, row, value, p);
 }
 
 /* Options may stand before the command, so whether it takes them is checked at the end. */
-static exit_code check_command(const options *o, unsigned seen, problem *p)
+static exit_code check_command(const options *o, const bool *seen, problem *p)
 {
     for (int i = 0; i < option_rows_len; i++) {
         const option_row *row = &option_rows[i];
-        if ((seen >> i & 1) && o->command && !(row->commands & o->command))
+        if (seen[i] && o->command && !(row->commands & o->command))
             return problem_set(p, EXIT_USAGE, "%s is not an option of instruct %s", row->name,
                                command_name(o->command));
     }
@@ -260,9 +197,8 @@ static exit_code check_command(const options *o, unsigned seen, problem *p)
 
 exit_code options_parse(options *o, int argc, char **argv, problem *p)
 {
-    _Static_assert(sizeof option_rows / sizeof option_rows[0] <= 32, "one bit a row in `seen`");
     *o = (options){.timeout_s = DEFAULT_TIMEOUT_S, .fields = cJSON_CreateObject()};
-    unsigned seen = 0;
+    bool seen[OPTION_ROWS_MAX] = {false};
     bool only_positionals = false;
     exit_code code = EXIT_DONE;
     for (int i = 1; i < argc && code == EXIT_DONE; i++) {
@@ -272,7 +208,7 @@ exit_code options_parse(options *o, int argc, char **argv, problem *p)
         else if (strcmp(arg, "--") == 0)
             only_positionals = true;
         else
-            code = take_option(o, argc, argv, &i, &seen, p);
+            code = take_option(o, argc, argv, &i, seen, p);
     }
     if (code == EXIT_DONE)
         code = check_command(o, seen, p);
@@ -285,5 +221,18 @@ exit_code options_parse(options *o, int argc, char **argv, problem *p)
 void options_free(options *o)
 {
     cJSON_Delete(o->fields);
-    o->fields = NULL;
+    cJSON_Delete(o->sets);
+    cJSON_Delete(o->gates);
+    o->fields = o->sets = o->gates = NULL;
+}
+
+const char *options_argument(const options *o, int i)
+{
+    return i < o->arguments_len ? o->arguments[i] : NULL;
+}
+
+const char *options_seed(const options *o)
+{
+    const cJSON *seed = cJSON_GetObjectItemCaseSensitive(o->fields, "seed");
+    return seed ? seed->valuestring : NULL;
 }

@@ -52,7 +52,7 @@ TEST(options_may_stand_before_and_after_the_command)
     EXPECT_EQ(o.command, COMMAND_COMPLETE);
     EXPECT_STR(o.url, "http://h:1");
     EXPECT_STR(o.model, "small");
-    EXPECT_STR(o.argument, "a prompt");
+    EXPECT_STR(o.arguments[0], "a prompt");
     EXPECT(o.json);
     EXPECT_NEAR(o.timeout_s, 600, 0);
     options_free(&o);
@@ -100,7 +100,7 @@ TEST(options_end_at_two_dashes)
     options o;
     problem p;
     EXPECT_EQ(parse(&o, "complete~--~--json", &p), EXIT_DONE);
-    EXPECT_STR(o.argument, "--json");
+    EXPECT_STR(o.arguments[0], "--json");
     EXPECT(!o.json);
     options_free(&o);
 }
@@ -110,7 +110,7 @@ TEST(options_take_a_dash_as_standard_input)
     options o;
     problem p;
     EXPECT_EQ(parse(&o, "tokenize~-", &p), EXIT_DONE);
-    EXPECT_STR(o.argument, "-");
+    EXPECT_STR(o.arguments[0], "-");
     options_free(&o);
 }
 
@@ -125,8 +125,29 @@ TEST(options_refuse_what_they_do_not_know)
     expect_usage("--json", "a command is missing");
 }
 
+TEST(options_collect_pairs_and_counts)
+{
+    options o;
+    problem p;
+    EXPECT_EQ(parse(&o, "train~ppo~--set~a=1~--gate=b=2~--set~c=x=y~--every~5~--seed~7", &p),
+              EXIT_DONE);
+    EXPECT_EQ(cJSON_GetArraySize(o.sets), 2);
+    EXPECT_STR(cJSON_GetArrayItem(o.sets, 1)->valuestring, "c=x=y");
+    EXPECT_STR(cJSON_GetArrayItem(o.gates, 0)->valuestring, "b=2");
+    EXPECT_EQ(o.every, 5);
+    EXPECT_STR(options_seed(&o), "7");
+    EXPECT_STR(options_argument(&o, 0), "ppo");
+    EXPECT(options_argument(&o, 1) == NULL);
+    options_free(&o);
+}
+
 TEST(options_refuse_values_of_the_wrong_form)
 {
+    expect_usage("train~x~--set~a", "--set takes NAME=VALUE, not \"a\"");
+    expect_usage("train~x~--set~=1", "--set takes NAME=VALUE, not \"=1\"");
+    expect_usage("train~x~--every~0", "--every takes a whole number from 1, not \"0\"");
+    expect_usage("model~new~--dim~4294967296",
+                 "--dim takes a whole number from 1, not \"4294967296\"");
     expect_usage("complete~x~--seed~1.5", "--seed takes a whole number, not \"1.5\"");
     expect_usage("complete~x~--seed~9223372036854775808",
                  "--seed takes a whole number, not \"9223372036854775808\"");
