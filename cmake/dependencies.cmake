@@ -4,6 +4,7 @@ find_package(Threads REQUIRED)
 pkg_check_modules(LIBUV REQUIRED IMPORTED_TARGET libuv)            # libuv1-dev
 pkg_check_modules(CJSON REQUIRED IMPORTED_TARGET libcjson)         # libcjson-dev
 pkg_check_modules(SODIUM REQUIRED IMPORTED_TARGET libsodium)       # libsodium-dev
+pkg_check_modules(SQLITE REQUIRED IMPORTED_TARGET sqlite3)         # libsqlite3-dev
 
 # llhttp ships as source in node-llhttp, so that strict mode can be chosen here: the packaged
 # default is lenient and takes requests that two servers read differently.

@@ -222,3 +222,18 @@ void json_logprob(buf *out, float v)
         d = shortest_by_printing(fabsf(v));
     put_decimal(out, d);
 }
+
+void json_double(buf *out, double v)
+{
+    if (!isfinite(v)) {
+        JSON_LIT(out, "null");
+        return;
+    }
+    char text[32];
+    for (int digits = 15; digits <= 17; digits++) {
+        snprintf(text, sizeof text, "%.*g", digits, v);
+        if (strtod(text, NULL) == v)
+            break;
+    }
+    buf_puts(out, text);
+}

@@ -24,4 +24,8 @@ void json_ids(buf *out, const int32_t *ids, size_t n); /* [1,2,3] */
  * give equal text; not-a-number, the infinities and all below the floor give -9999.0. */
 void json_logprob(buf *out, float v);
 
+/* The fewest digits that read back as the same double; not-a-number and the infinities give null.
+ */
+void json_double(buf *out, double v);
+
 #endif

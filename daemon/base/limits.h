@@ -30,6 +30,12 @@ enum {
     LIMIT_WORKER_JOBS = 512,                /* bodies being parsed or waiting for that */
     LIMIT_BODIES_BYTES = 256 * 1024 * 1024, /* bodies being read, all connections together */
 
+    /* the store */
+    LIMIT_STORE_GROUP_MS = 500,            /* queued writes are synced together after so long */
+    LIMIT_STORE_RETRY_MS = 5000,           /* and tried again so long after they failed */
+    LIMIT_STORE_QUEUED = 4096,             /* or as soon as there are so many */
+    LIMIT_STORE_METRICS_BYTES = 64 * 1024, /* one step's, as JSON */
+
     /* JSON and fields */
     LIMIT_JSON_DEPTH = 32,
     LIMIT_PROMPTS = 128,

@@ -3,9 +3,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-thread_role role_loop, role_compute;
+thread_role role_loop, role_compute, role_store;
 
-static _Thread_local int is_loop, is_compute;
+static _Thread_local int is_loop, is_compute, is_store;
 
 static void must_hold(int held, const char *role)
 {
@@ -35,6 +35,16 @@ void role_leave_compute(void) NO_THREAD_CHECK
     is_compute = 0;
 }
 
+void role_enter_store(void) NO_THREAD_CHECK
+{
+    is_store = 1;
+}
+
+void role_leave_store(void) NO_THREAD_CHECK
+{
+    is_store = 0;
+}
+
 void assert_on_loop(void) NO_THREAD_CHECK
 {
     must_hold(is_loop, "loop");
@@ -43,4 +53,18 @@ void assert_on_loop(void) NO_THREAD_CHECK
 void assert_on_compute(void) NO_THREAD_CHECK
 {
     must_hold(is_compute, "compute");
+}
+
+void assert_on_store(void) NO_THREAD_CHECK
+{
+    must_hold(is_store, "store");
+}
+
+void assert_may_wait(void)
+{
+    if (!is_loop && !is_compute)
+        return;
+    fprintf(stderr, "instructd: a function that waits was called on the %s thread\n",
+            is_loop ? "loop" : "compute");
+    abort();
 }

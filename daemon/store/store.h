@@ -33,10 +33,12 @@ void store_close(store *s); /* writes what is queued, joins the thread; NULL all
 store_status store_flush(store *s, error_text *err);
 
 /* A page of a list: rows newest first, at most `limit`, those after the row `after` ("" = from the
- * start). An unknown `after` is STORE_NOT_FOUND. */
+ * start). An unknown `after` is STORE_NOT_FOUND. A list's *rows is a malloc'd array of *n (NULL if
+ * there are none), the caller's; *more: further rows exist. */
 typedef struct store_page {
     const char *after;
     uint32_t limit;
+    bool oldest_first; /* files only */
 } store_page;
 
 /* ---- files ------------------------------------------------------------------------------------
@@ -54,7 +56,6 @@ typedef struct store_file {
 void store_file_free(store_file *f);
 store_status store_file_insert(store *s, const store_file *f, error_text *err);
 store_status store_file_get(store *s, const char *id, store_file *out, error_text *err);
-/* *rows: malloc'd array of *n, the caller's; *more: further rows exist. */
 store_status store_file_list(store *s, store_page page, store_file **rows, size_t *n, bool *more,
                              error_text *err);
 /* STORE_CONFLICT while a job that has not ended names it. */
@@ -79,6 +80,12 @@ typedef enum store_job_status {
 } store_job_status;
 
 const char *store_job_status_text(store_job_status status); /* [any] */
+
+/* Bits 1 << store_job_status, as the masks below take them. */
+#define STORE_JOB_BIT(status) (1u << (status))
+#define STORE_JOB_LIVE                                                                             \
+    (STORE_JOB_BIT(STORE_JOB_VALIDATING) | STORE_JOB_BIT(STORE_JOB_QUEUED) |                       \
+     STORE_JOB_BIT(STORE_JOB_RUNNING) | STORE_JOB_BIT(STORE_JOB_PAUSED))
 
 typedef struct store_job {
     char *id; /* "ftjob-..." */
@@ -106,12 +113,14 @@ store_status store_job_list(store *s, store_page page, unsigned status_mask, sto
                             size_t *n, bool *more, error_text *err);
 /* The oldest job whose status is in the mask, or STORE_NOT_FOUND. */
 store_status store_job_oldest(store *s, unsigned status_mask, store_job *out, error_text *err);
-/* Moves the job to `to` if its status is in from_mask, else STORE_CONFLICT. The error strings (NULL
- * = leave) and fine_tuned_model of `change` are stored with it; reaching an end state sets
- * finished_at; RUNNING sets started. */
+/* Moves the job to `to` if its status is in from_mask, else STORE_CONFLICT. The error strings and
+ * fine_tuned_model of `change` are stored with it (NULL = leave; `change` itself may be NULL).
+ * Reaching an end state sets finished_at and clears both requests; PAUSED clears pause_requested,
+ * which it fulfils; RUNNING sets started. */
 store_status store_job_move(store *s, const char *id, unsigned from_mask, store_job_status to,
                             const store_job *change, error_text *err);
-/* Sets pause_requested / cancel_requested if the status is in from_mask, else STORE_CONFLICT. */
+/* Sets pause_requested and, only ever to true, cancel_requested if the status is in from_mask, else
+ * STORE_CONFLICT. */
 store_status store_job_request(store *s, const char *id, unsigned from_mask, bool pause,
                                bool cancel, error_text *err);
 store_status store_job_result(store *s, const char *id, const char *fine_tuned_model,
@@ -131,14 +140,15 @@ typedef struct store_event {
 } store_event;
 
 void store_event_free(store_event *e);
-/* Queued; gives the event its id and seq at once (out may be NULL). */
+/* Queued; gives the event its id and seq at once (out may be NULL). STORE_NOT_FOUND: no such job.
+ */
 store_status store_event_append(store *s, const char *job, const char *level, const char *type,
                                 const char *message, const char *data_json, store_event *out,
                                 error_text *err);
 /* Newest first, as OpenAI's list does. */
 store_status store_event_list(store *s, const char *job, store_page page, store_event **rows,
                               size_t *n, bool *more, error_text *err);
-/* Oldest first, those with seq > since: for streams. */
+/* Oldest first, those with seq > since: for streams. No such job: an empty list, as above. */
 store_status store_event_since(store *s, const char *job, uint64_t since, uint32_t limit,
                                store_event **rows, size_t *n, error_text *err);
 
