@@ -118,6 +118,17 @@ static void tell_ready(instructd *d, policy *p, bool kv_f32)
         d->options.on_ready(d->options.arg, &facts);
 }
 
+static sched_options scheduler_options(const config *c)
+{
+    return (sched_options){.runtime = {.n_threads = c->threads,
+                                       .kv_bytes = c->kv_bytes,
+                                       .kv_f32 = c->kv_type == CONFIG_KV_F32},
+                           .kv_auto = c->kv_type == CONFIG_KV_AUTO,
+                           .max_running = c->max_running,
+                           .prefill_budget = c->prefill_budget,
+                           .max_queued = c->max_queued};
+}
+
 ON_LOOP static eng_status start_serving(instructd *d, eng_error *err)
 {
     const config *c = &d->options.config;
@@ -125,18 +136,12 @@ ON_LOOP static eng_status start_serving(instructd *d, eng_error *err)
     char label[96];
     if (policy_resolve(d->registry, NULL, &p, label) != POLICY_FOUND)
         return eng_fail(err, ENG_INVALID, "the loaded model has no name");
-    bool f32 = strcmp(eng_model_dtype(policy_model(p)), "f32") == 0;
-    bool kv_f32 = c->kv_type == CONFIG_KV_F32 || (c->kv_type == CONFIG_KV_AUTO && f32);
-    sched_options options = {
-        .runtime = {.n_threads = c->threads, .kv_bytes = c->kv_bytes, .kv_f32 = kv_f32},
-        .max_running = c->max_running,
-        .prefill_budget = c->prefill_budget,
-        .max_queued = c->max_queued};
+    sched_options options = scheduler_options(c);
     eng_status rc = sched_start(&d->sched, p, &options, &d->inbox, &d->outbox, d->metrics, err);
     if (rc == ENG_OK) {
         d->service.pool_tokens = sched_pool_tokens(d->sched);
         d->service.ready = true;
-        tell_ready(d, p, kv_f32);
+        tell_ready(d, p, sched_kv_f32(d->sched));
     }
     policy_unref(p);
     return rc;

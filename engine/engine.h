@@ -213,13 +213,14 @@ typedef struct eng_runtime_options {
     size_t kv_bytes;    /* size of the KV pool; pages are touched only as blocks are used */
     uint32_t spin_us;   /* how long an idle worker spins before it sleeps; 0 = 50 */
     bool kv_f32;        /* keep keys and values in f32; else f16 */
+    bool low_priority;  /* workers run as eng_thread_lower says; the owner sees to itself */
 } eng_runtime_options;
 
 /* A runtime for models of `shape`'s dimensions. [owner from here on] */
 ENG_MUST_CHECK eng_status eng_runtime_create(eng_runtime **out, const eng_model *model,
                                              const eng_runtime_options *options, eng_error *err);
 void eng_runtime_free(eng_runtime *rt); /* all sequences must have been freed */
-/* Can this runtime run the model: has it the dimensions of the one it was made for? [any] */
+/* Can this runtime run the model: has it the shape of the one it was made for? [any] */
 bool eng_runtime_fits(const eng_runtime *rt, const eng_model *model);
 
 typedef struct eng_kv_stats {
@@ -328,5 +329,8 @@ void eng_step_run(eng_runtime *rt);
 /* The widest kernel set this CPU runs: "avx512", "avx2" or "scalar". [any] */
 const char *eng_cpu_kernels(void);
 uint32_t eng_cpu_count(void); /* cores this process may use [any] */
+/* The calling thread gives way to all others from now on: SCHED_IDLE, or nice 19 where the system
+ * refuses that. There is no way back. [any] */
+void eng_thread_lower(void);
 
 #endif

@@ -205,12 +205,8 @@ static void put_decimal(buf *out, decimal d)
     }
 }
 
-void json_logprob(buf *out, float v)
+static void put_float(buf *out, float v)
 {
-    if (!isfinite(v) || v <= -9999.0f) {
-        JSON_LIT(out, "-9999.0");
-        return;
-    }
     if (v == 0) {
         JSON_LIT(out, "0.0");
         return;
@@ -221,6 +217,14 @@ void json_logprob(buf *out, float v)
     if (!shortest_by_scaling(fabsf(v), &d))
         d = shortest_by_printing(fabsf(v));
     put_decimal(out, d);
+}
+
+void json_logprob(buf *out, float v)
+{
+    if (!isfinite(v) || v <= -9999.0f)
+        JSON_LIT(out, "-9999.0");
+    else
+        put_float(out, v);
 }
 
 void json_double(buf *out, double v)
@@ -236,4 +240,12 @@ void json_double(buf *out, double v)
             break;
     }
     buf_puts(out, text);
+}
+
+void json_float(buf *out, float v)
+{
+    if (isfinite(v))
+        put_float(out, v);
+    else
+        JSON_LIT(out, "null");
 }

@@ -23,6 +23,8 @@ void json_ids(buf *out, const int32_t *ids, size_t n); /* [1,2,3] */
 /* The shortest text that reads back as the same float ("-0.25", "-1.0", "-3.5e-7"). Equal values
  * give equal text; not-a-number, the infinities and all below the floor give -9999.0. */
 void json_logprob(buf *out, float v);
+/* The same text for any finite float; else null. */
+void json_float(buf *out, float v);
 
 /* The fewest digits that read back as the same double; not-a-number and the infinities give null.
  */

@@ -208,3 +208,31 @@ out_free_conversation:
     conversation_free(&c);
     return done;
 }
+
+bool prompt_from_answered(gen_prompt *out, const eng_tokenizer *tok, const cJSON *messages,
+                          api_error *err)
+{
+    conversation c = {0};
+    eng_example example;
+    eng_error why = {{0}};
+    eng_status status;
+    bool done = false;
+    if (!conversation_read(&c, messages, err))
+        goto out_free_conversation;
+    if (strcmp(c.messages[c.n - 1].role, "assistant") != 0) {
+        api_invalid(err, "invalid_value", "messages",
+                    "messages: the last one must be the assistant's, which is what is scored");
+        goto out_free_conversation;
+    }
+    status = eng_compose_chat(tok, c.messages, c.n, &example, &why);
+    if (status != ENG_OK) {
+        refuse_render(status, &why, err);
+        goto out_free_conversation;
+    }
+    out->tokens = example.tokens;
+    out->n_tokens = example.n_tokens;
+    done = true;
+out_free_conversation:
+    conversation_free(&c);
+    return done;
+}

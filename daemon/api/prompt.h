@@ -25,6 +25,11 @@ bool prompt_from_ids(gen_prompt *out, const eng_tokenizer *tok, const cJSON *lis
 bool prompt_from_messages(gen_prompt *out, const eng_tokenizer *tok, const cJSON *messages,
                           bool add_bos, api_error *err);
 
+/* A conversation that ends with the assistant's answer, as eng_compose_chat reads it: what a reward
+ * model scores. */
+bool prompt_from_answered(gen_prompt *out, const eng_tokenizer *tok, const cJSON *messages,
+                          api_error *err);
+
 /* The "prompt" of a completion, every form of it, into request->prompts; NULL: the end-of-text
  * token. A text of no tokens becomes that token too. */
 bool prompts_read(gen_request *request, const cJSON *prompt, bool add_special, bool parse_special,

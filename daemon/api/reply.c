@@ -5,6 +5,7 @@
 #include "api/logprobs.h"
 #include "base/limits.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -400,8 +401,31 @@ static void put_whole_choice(const gen_reply *reply, uint32_t index, buf *out)
     buf_putc(out, '}');
 }
 
+static void put_rewards(const gen_reply *reply, buf *out)
+{
+    JSON_LIT(out, "{\"object\":\"list\",\"model\":");
+    json_cstring(out, reply->request->format.model);
+    JSON_LIT(out, ",\"data\":[");
+    for (uint32_t i = 0; i < reply->n_choices; i++) {
+        const choice *c = &reply->choices[i];
+        buf_puts(out,
+                 i ? ",{\"object\":\"reward\",\"index\":" : "{\"object\":\"reward\",\"index\":");
+        json_uint(out, i);
+        JSON_LIT(out, ",\"reward\":");
+        json_float(out, c->n_parts ? c->part_chunks[0]->score : NAN);
+        buf_putc(out, '}');
+    }
+    JSON_LIT(out, "],\"usage\":");
+    put_usage(out, &reply->usage);
+    buf_putc(out, '}');
+}
+
 void gen_reply_finish(gen_reply *reply, buf *out)
 {
+    if (reply->request->format.family == GEN_REWARDS) {
+        put_rewards(reply, out);
+        return;
+    }
     buf_append(out, reply->head.data, reply->head.len);
     for (uint32_t i = 0; i < reply->n_choices; i++) {
         if (i)
@@ -430,6 +454,10 @@ void gen_failure_error(const event *ev, api_error *err)
     case GEN_FAIL_OUT_OF_MEMORY:
         api_fail(err, 503, "unavailable_error", "out_of_memory", NULL,
                  "the server has no memory for a request of this size");
+        break;
+    case GEN_FAIL_OTHER_SHAPE:
+        api_invalid(err, "invalid_value", "model",
+                    "this policy has another shape than those being served");
         break;
     case GEN_FAIL_NOT_FINITE:
         api_fail(err, 500, "server_error", NULL, NULL,

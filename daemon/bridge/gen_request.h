@@ -14,7 +14,7 @@
 #include <stdint.h>
 
 typedef enum gen_class { GEN_INTERACTIVE, GEN_API, GEN_BACKGROUND, GEN_CLASSES } gen_class;
-typedef enum gen_family { GEN_COMPLETIONS, GEN_CHAT } gen_family;
+typedef enum gen_family { GEN_COMPLETIONS, GEN_CHAT, GEN_REWARDS } gen_family;
 
 typedef struct gen_prompt {
     int32_t *tokens; /* n_tokens >= 1 */
@@ -53,7 +53,10 @@ typedef struct gen_request {
     bool echo;      /* prompt first in the text and the log-prob arrays; prefix reuse is bypassed */
     int n_logprobs; /* -1: none wanted; else 0..20 alternatives beside the sampled token */
 
-    eng_sampling sampling; /* .choice is set per choice; .bias is owned */
+    bool score;          /* draw nothing: the score head's number after each prompt */
+    bool drawn_logprobs; /* with return_token_ids: each id's log-prob under its temperature */
+
+    eng_sampling sampling; /* .choice is where its choices' numbers begin; .bias is owned */
     gen_stop *stops;
     uint32_t n_stops;
     int32_t *stop_ids;
@@ -67,5 +70,10 @@ typedef struct gen_request {
 gen_request *gen_request_create(void);
 gen_request *gen_request_ref(gen_request *r);
 void gen_request_unref(gen_request *r); /* NULL allowed */
+/* Does each choice need the row after its prompt, to draw from or to score? */
+static inline bool gen_request_wants_row(const gen_request *r)
+{
+    return r->max_tokens || r->score;
+}
 
 #endif

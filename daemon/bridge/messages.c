@@ -36,6 +36,7 @@ static void free_chunk(gen_chunk *chunk)
         free(chunk->tokens[i].top);
     free(chunk->tokens);
     free(chunk->ids);
+    free(chunk->id_logprobs);
     free(chunk->text);
 }
 

@@ -55,7 +55,9 @@ typedef struct gen_chunk {
     uint32_t n_tokens;
     int32_t *ids; /* sampled ids of this chunk, if format.return_token_ids; owned */
     uint32_t n_ids;
-    gen_finish finish; /* other than GEN_RUNNING on a choice's last chunk */
+    float *id_logprobs; /* [n_ids] if request->drawn_logprobs; owned */
+    float score;        /* if request->score */
+    gen_finish finish;  /* other than GEN_RUNNING on a choice's last chunk */
 } gen_chunk;
 
 typedef struct gen_usage {
@@ -70,7 +72,8 @@ typedef enum gen_failure {
     GEN_FAIL_QUEUE_FULL,    /* 429 queue_full */
     GEN_FAIL_DRAINING,      /* 503 draining */
     GEN_FAIL_OUT_OF_MEMORY, /* 503 out_of_memory: it can never fit the KV pool, or malloc failed */
-    GEN_FAIL_NOT_FINITE     /* 500: the model gave NaN or Inf */
+    GEN_FAIL_NOT_FINITE,    /* 500: the model gave NaN or Inf */
+    GEN_FAIL_OTHER_SHAPE    /* 400: the policy has another shape than those being served */
 } gen_failure;
 
 typedef enum event_kind { EV_ADMITTED, EV_PROGRESS, EV_CHUNK, EV_DONE, EV_ERROR } event_kind;

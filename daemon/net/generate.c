@@ -2,6 +2,7 @@
 #include "net/generate.h"
 
 #include "api/generate.h"
+#include "api/rewards.h"
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/random.h"
@@ -133,8 +134,10 @@ typedef struct parse_job {
 static void parse_run(worker_job *job)
 {
     parse_job *p = (parse_job *)(void *)job;
-    if (!api_generate_parse(p->family, job->body, job->len, &p->context, &p->request, &p->err))
-        p->request = NULL;
+    if (p->family == GEN_REWARDS)
+        api_rewards_parse(job->body, job->len, &p->context, &p->request, &p->err);
+    else
+        api_generate_parse(p->family, job->body, job->len, &p->context, &p->request, &p->err);
 }
 
 ON_LOOP static void fail_memory(exchange *x)
@@ -238,6 +241,11 @@ void generate_completions(service *s, exchange *x)
 void generate_chat(service *s, exchange *x)
 {
     start(s, x, GEN_CHAT);
+}
+
+void generate_rewards(service *s, exchange *x)
+{
+    start(s, x, GEN_REWARDS);
 }
 
 /* ---- events -> reply ---- */

@@ -1,5 +1,5 @@
-/* /v1/completions and /v1/chat/completions: from a body to the scheduler, from its events to a
- * reply.
+/* /v1/completions, /v1/chat/completions and /v1/rewards: from a body to the scheduler, from its
+ * events to a reply.
  *
  *   body -> worker: api_generate_parse -> CMD_SUBMIT -> ... -> events by request id -> SSE or JSON
  *
@@ -21,6 +21,7 @@ void generate_free(generate *g);
 
 void generate_completions(service *s, exchange *x) ON_LOOP;
 void generate_chat(service *s, exchange *x) ON_LOOP;
+void generate_rewards(service *s, exchange *x) ON_LOOP;
 
 /* Takes what the scheduler posted: a chain of events, freed here. */
 void generate_on_events(generate *g, mail *chain) ON_LOOP;

@@ -33,6 +33,8 @@ static const route routes[] = {
     ROUTE("/v1/models/{name}",    GET,  KEY_INFER,    ROUTE_BODY_NONE, false, plain_model,          "model"),
     ROUTE("/v1/completions",      POST, KEY_INFER,    ROUTE_BODY_JSON, false, generate_completions, "completions"),
     ROUTE("/v1/chat/completions", POST, KEY_INFER,    ROUTE_BODY_JSON, false, generate_chat,        "chat_completions"),
+    ROUTE("/v1/rewards",          POST, KEY_INFER,    ROUTE_BODY_JSON, false, generate_rewards,     "rewards"),
+    ROUTE("/v1/rewards",          POST, KEY_INFER,    ROUTE_BODY_JSON, false, generate_rewards,     "rewards"),
     ROUTE("/tokenize",            POST, KEY_INFER,    ROUTE_BODY_JSON, false, plain_tokenize,       "tokenize"),
     ROUTE("/detokenize",          POST, KEY_INFER,    ROUTE_BODY_JSON, false, plain_detokenize,     "detokenize"),
     ROUTE("/tokenizer_info",      GET,  KEY_INFER,    ROUTE_BODY_NONE, false, plain_tokenizer_info, "tokenizer_info"),

@@ -62,6 +62,7 @@ static void send_chunk_as(sched *s, sequence *seq, uint32_t choice)
     }
     e->chunk.choice = choice;
     e->chunk.finish = seq->finish;
+    e->chunk.score = seq->out.score;
     e->usage = j->usage;
     queue_event(s, e);
 }

@@ -22,6 +22,7 @@ void emit_free(emit *e)
         free(e->records[i].token.top);
     free(e->records);
     free(e->ids);
+    free(e->id_logprobs);
     buf_free(&e->text);
 }
 
@@ -77,12 +78,18 @@ static void add_record(emit *e, const emit_token *t, bool hidden)
     r->token.n_top = (uint8_t)n;
 }
 
-static void add_id(emit *e, int32_t id)
+static void add_id(emit *e, const emit_token *t)
 {
-    if (grow((void **)&e->ids, &e->cap_ids, e->n_ids + 1, sizeof *e->ids))
-        e->ids[e->n_ids++] = id;
-    else
+    const bool drawn = e->request->drawn_logprobs;
+    if (!grow((void **)&e->ids, &e->cap_ids, e->n_ids + 1, sizeof *e->ids) ||
+        (drawn && !grow((void **)&e->id_logprobs, &e->cap_id_logprobs, e->n_ids + 1,
+                        sizeof *e->id_logprobs))) {
         e->failed = true;
+        return;
+    }
+    if (drawn)
+        e->id_logprobs[e->n_ids] = t->drawn_logprob;
+    e->ids[e->n_ids++] = t->id;
 }
 
 static void append_repaired(emit *e, const char *bytes, size_t len)
@@ -187,7 +194,7 @@ void emit_push(emit *e, const emit_token *t, bool look_for_stop, bool *stopped)
     if (r->n_logprobs >= 0)
         add_record(e, t, hidden);
     if (t->sampled && r->format.return_token_ids)
-        add_id(e, t->id);
+        add_id(e, t);
     if (bytes && len)
         append_repaired(e, bytes, len);
     close_records(e);
@@ -253,7 +260,9 @@ bool emit_take(emit *e, gen_chunk *chunk)
     }
     chunk->ids = e->ids;
     chunk->n_ids = e->n_ids;
+    chunk->id_logprobs = e->id_logprobs;
     e->ids = NULL;
-    e->n_ids = e->cap_ids = 0;
+    e->id_logprobs = NULL;
+    e->n_ids = e->cap_ids = e->cap_id_logprobs = 0;
     return chunk->text_len || chunk->n_tokens || chunk->n_ids;
 }

@@ -30,6 +30,8 @@ typedef struct emit {
     uint32_t n_records, cap_records;
     int32_t *ids; /* sampled, not yet sent; kept only if format.return_token_ids */
     uint32_t n_ids, cap_ids;
+    float *id_logprobs; /* of each of ids; kept only if request->drawn_logprobs */
+    uint32_t cap_id_logprobs;
     bool failed;
 } emit;
 
@@ -40,6 +42,7 @@ typedef struct emit_token {
     bool silent;  /* an end or stop id, or a BOS that the prompt did not spell: no text */
     bool first;   /* nothing to predict it from: null log-prob */
     const eng_output *logprobs; /* logprob and top; NULL when none are wanted */
+    float drawn_logprob;        /* of a sampled token, if request->drawn_logprobs */
 } emit_token;
 
 void emit_init(emit *e, const gen_request *request);

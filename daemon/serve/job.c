@@ -11,7 +11,7 @@ static void init_sequence(sequence *s, job *j, uint32_t prompt, uint32_t number)
 {
     const gen_request *r = j->request;
     *s = (sequence){.job = j, .prompt = prompt, .number = number, .sampling = r->sampling};
-    s->sampling.choice = prompt * j->width + number;
+    s->sampling.choice += prompt * j->width + number;
     s->n_tokens = r->prompts[prompt].n_tokens;
     emit_init(&s->emit, r);
 }
@@ -187,8 +187,12 @@ void sequence_accept(sequence *s)
 {
     job *j = s->job;
     const gen_request *r = j->request;
-    if (!s->out.finite || s->out.token < 0) {
+    if (!s->out.finite || (s->out.token < 0 && !r->score)) {
         fail(j, GEN_FAIL_NOT_FINITE);
+        return;
+    }
+    if (r->score) {
+        finish(s, GEN_FINISH_STOP);
         return;
     }
     const int32_t id = s->out.token;
@@ -202,8 +206,11 @@ void sequence_accept(sequence *s)
     s->n_sampled++;
     s->sum_logprob += (double)s->out.logprob;
     j->usage.completion_tokens++;
-    const emit_token t = {
-        .id = id, .sampled = true, .silent = end, .logprobs = r->n_logprobs >= 0 ? &s->out : NULL};
+    const emit_token t = {.id = id,
+                          .sampled = true,
+                          .silent = end,
+                          .logprobs = r->n_logprobs >= 0 ? &s->out : NULL,
+                          .drawn_logprob = s->out.drawn_logprob};
     emit_push(&s->emit, &t, sequence_may_end(s), &stopped);
     if (end || stopped)
         finish(s, GEN_FINISH_STOP);

@@ -84,6 +84,8 @@ ON_COMPUTE static void submit(sched *s, cmd *c)
         sched_send_error(s, r->id, GEN_FAIL_DRAINING, RETRY_AFTER_MS);
     } else if (s->n_queued >= s->options.max_queued) {
         sched_send_error(s, r->id, GEN_FAIL_QUEUE_FULL, RETRY_AFTER_MS);
+    } else if (!eng_runtime_fits(s->runtime, policy_model(r->policy))) {
+        sched_send_error(s, r->id, GEN_FAIL_OTHER_SHAPE, 0);
     } else if (!fits_pool(s, r) || !(j = job_create(r))) {
         sched_send_error(s, r->id, GEN_FAIL_OUT_OF_MEMORY, RETRY_AFTER_MS);
     } else {
@@ -149,6 +151,8 @@ static void *sched_main(void *arg)
 {
     sched *s = arg;
     role_enter_compute();
+    if (s->options.runtime.low_priority)
+        eng_thread_lower();
     while (!atomic_load(&s->quit)) {
         take_commands(s);
         bool ran = sched_run_steps(s);
@@ -195,6 +199,9 @@ eng_status sched_start(sched **out, policy *shape, const sched_options *options,
     eng_runtime_options runtime = options->runtime;
     runtime.max_rows = options->prefill_budget + options->max_running;
     runtime.max_seqs = options->max_running;
+    if (options->kv_auto)
+        runtime.kv_f32 = strcmp(eng_model_dtype(policy_model(shape)), "f32") == 0;
+    s->options.runtime.kv_f32 = runtime.kv_f32;
     eng_status st = s->parts && s->wake
                         ? eng_runtime_create(&s->runtime, policy_model(shape), &runtime, err)
                         : eng_fail(err, ENG_NOMEM, "scheduler: out of memory");
@@ -230,4 +237,9 @@ void sched_stop(sched *s)
 uint32_t sched_pool_tokens(const sched *s)
 {
     return s->pool_tokens;
+}
+
+bool sched_kv_f32(const sched *s)
+{
+    return s->options.runtime.kv_f32;
 }

@@ -14,21 +14,25 @@
 typedef struct sched sched;
 
 typedef struct sched_options {
-    eng_runtime_options runtime; /* max_rows and max_seqs are set from the numbers below */
+    eng_runtime_options runtime; /* max_rows and max_seqs are set from the numbers below; with
+                                    low_priority its own thread gives way too */
+    bool kv_auto;                /* runtime.kv_f32 follows the weights of the first policy */
     uint32_t max_running;        /* sequences decoding at once */
     uint32_t prefill_budget;     /* prefill rows in one step */
     uint32_t max_queued;         /* requests waiting before 429 */
 } sched_options;
 
 /* Starts the compute thread; it needs a model's shape, so the first policy is loaded before. The
- * mailboxes and metrics outlive it. ENG_NOMEM or ENG_INVALID with the reason otherwise. [loop] */
+ * mailboxes and metrics outlive it. ENG_NOMEM or ENG_INVALID with the reason otherwise. [its owner:
+ * the loop; a job for its rollouts] */
 ENG_MUST_CHECK eng_status sched_start(sched **out, policy *shape, const sched_options *options,
                                       mailbox *inbox, mailbox *outbox, metrics *counters,
                                       eng_error *err);
 /* The most positions, prompt and answer together, that the KV pool can hold of one sequence. Fixed
  * at the start. [any thread] */
 uint32_t sched_pool_tokens(const sched *s);
-/* Cancels what is left, joins the thread and frees everything. [loop] */
+bool sched_kv_f32(const sched *s); /* are keys and values kept in f32? [any thread] */
+/* Cancels what is left, joins the thread and frees everything. [its owner] */
 void sched_stop(sched *s);
 
 #endif

@@ -100,7 +100,7 @@ ON_COMPUTE static bool find_blocks(sched *s, const sequence *seq)
 static uint32_t rows_needed(const sequence *seq)
 {
     const gen_request *r = seq->job->request;
-    if (r->max_tokens)
+    if (gen_request_wants_row(r))
         return sequence_pending(seq);
     return sequence_is_leader(seq) && seq->job->prompts ? sequence_pending(seq) - 1 : 0;
 }
@@ -172,6 +172,8 @@ static void ask(sequence *seq)
                             .position = seq->n_tokens,
                             .target = -1,
                             .want_logprob = r->n_logprobs >= 0 || r->best_of > r->n,
+                            .want_drawn_logprob = r->drawn_logprobs,
+                            .want_score = r->score,
                             .n_top = r->n_logprobs > 0 ? (uint8_t)r->n_logprobs : 0};
     if (!sequence_may_end(seq)) {
         seq->out.banned = seq->job->ends;
@@ -232,7 +234,7 @@ ON_COMPUTE static void consider(sched *s, sequence *seq, uint32_t *budget)
         *budget -= rows;
     step_part *part = &s->parts[s->n_parts++];
     *part = (step_part){.s = seq, .rows = rows};
-    part->draws = rows == needed && seq->job->request->max_tokens;
+    part->draws = rows == needed && gen_request_wants_row(seq->job->request);
     if (part->draws) {
         part->n_forks = forks_of(s, seq);
         s->n_running += part->n_forks; /* their places are taken from now on */
@@ -270,11 +272,14 @@ ON_COMPUTE static void build(sched *s, const eng_model *model)
 static void observe_token(sched *s, sequence *seq, int64_t now)
 {
     job *j = seq->job;
-    if (!j->first_token_ns) {
+    const bool first = !j->first_token_ns;
+    if (first)
         j->first_token_ns = now;
+    if (j->request->score)
+        return;
+    if (first)
         metrics_observe(s->metrics, METRIC_TTFT_SECONDS,
                         (double)(now - j->request->arrived_ns) / 1e9);
-    }
     if (seq->last_token_ns)
         metrics_observe(s->metrics, METRIC_INTER_TOKEN_SECONDS,
                         (double)(now - seq->last_token_ns) / 1e9);
@@ -359,7 +364,7 @@ ON_COMPUTE static bool end_all_unsampled(sched *s)
     bool any = false;
     FOR_JOBS(s, j)
     {
-        if (j->request->max_tokens || j->failed)
+        if (gen_request_wants_row(j->request) || j->failed)
             continue;
         for (uint32_t i = 0; i < j->n_sequences; i++) {
             sequence *seq = &j->sequences[i];

@@ -118,6 +118,13 @@ static bool make_seqs(eng_runtime *rt)
     return seqs != NULL;
 }
 
+static void lower_worker(void *arg, uint32_t member)
+{
+    (void)arg;
+    if (member)
+        eng_thread_lower();
+}
+
 eng_status eng_runtime_create(eng_runtime **out, const eng_model *model,
                               const eng_runtime_options *options, eng_error *err)
 {
@@ -141,6 +148,8 @@ eng_status eng_runtime_create(eng_runtime **out, const eng_model *model,
         eng_runtime_free(rt);
         return st;
     }
+    if (options->low_priority)
+        eng__team_run(rt->team, lower_worker, NULL);
     *out = rt;
     return ENG_OK;
 }
