@@ -14,8 +14,13 @@
  * INSTRUCTD_E_* code and, where they take one, fill `err` (INSTRUCTD_ERROR_BYTES bytes).
  *
  * Threads are named in brackets: [main] the daemon's start and end, before and after all others;
- * [job] the one thread that runs a job; [any] any thread. Nothing is called under a lock of the
- * host's, and nothing may unwind or longjmp across the border. */
+ * [job] the one thread that checks or runs this job, niced as the pool is; [any] any thread.
+ * Nothing is called under a lock of the host's, and nothing may unwind or longjmp across the
+ * border.
+ *
+ * A job that computes for half a minute without calling the host (a poll of stop_requested or one
+ * piece of the pool's work is enough), or does not return half a minute after it was told to stop,
+ * counts as wedged: it can publish no more, and is given up. */
 #ifndef INSTRUCTD_PLUGIN_H
 #define INSTRUCTD_PLUGIN_H
 
@@ -158,8 +163,8 @@ struct instructd_host {
 
     /* -- of a job: `job` is the handle given to check or run -- */
 
-    /* Nonzero once the job is to stop (cancelled, or the daemon goes down): leave run with
-     * INSTRUCTD_E_STOPPED between two micro-batches. [any, cheap] */
+    /* Nonzero once the job is to stop (cancelled, or the daemon goes down): leave check or run with
+     * INSTRUCTD_E_STOPPED, between two micro-batches or some rows of a file. [any, cheap] */
     int (*stop_requested)(instructd_job *job);
     /* Nonzero once the job is to pause: write a checkpoint, then return INSTRUCTD_E_STOPPED from
      * run; the job is called again to go on. [any, cheap] */
@@ -263,11 +268,14 @@ typedef struct instructd_method {
      * exclusiveMinimum, exclusiveMaximum, description; "additionalProperties" counts as false. A
      * property "hyperparameters" holds the numbers. Beside "properties" of the whole may stand
      * "presets": {"NAME":{"n_epochs":2,...}}: other defaults of hyperparameters for a request whose
-     * object has "preset":"NAME". Lives as long as the plugin. */
+     * object has "preset":"NAME"; and "x-training-formats": ["supervised",...]: the formats (of
+     * file_check) that training_file and validation_file may have, [] if the method reads none.
+     * Lives as long as the plugin. */
     const char *schema_json;
     /* Looks at a job before it is queued for compute: reads every file, resolves every model, and
      * refuses with the file's line or the field in err. `param` (64 bytes) receives the field's
-     * name, or stays "". [job] */
+     * name, or stays "". A job may be checked while another one runs, on another thread: the two
+     * share nothing but what is read only, and check leaves the pool alone. [job] */
     int (*check)(const instructd_host *host, instructd_job *job, const instructd_job_spec *spec,
                  char *param, char *err);
     /* Runs the job to its end. INSTRUCTD_OK: succeeded. INSTRUCTD_E_STOPPED: left because asked to.

@@ -23,17 +23,22 @@ bool plugin_host_open(plugin_host **out, const char *directory, const instructd_
                       error_text *err);
 void plugin_host_free(plugin_host *p); /* shutdown, dlclose; NULL allowed */
 
-/* Loads one file by the rules above: the directory scan and the tests use it. */
+/* Loads one file by the rules above: the directory scan and the tests use it. [main] */
 bool plugin_host_load(plugin_host *p, const char *path, error_text *err);
+/* Where plugins lie unless the operator says otherwise: ../lib/plugins beside the executable's
+ * directory. False: the path is too long. */
+bool plugin_host_default_directory(char *out, size_t cap);
 
 typedef struct plugin_method {
     const char *plugin; /* its name */
     const instructd_method *method;
+    struct schema *schema; /* of method->schema_json; the host's */
 } plugin_method;
 
 size_t plugin_host_methods(const plugin_host *p, const plugin_method **out);
 const plugin_method *plugin_host_find(const plugin_host *p, const char *type); /* or NULL */
-/* Asks each plugin what the file is. False: none knows its format (report->error tells). */
+/* Asks each plugin what the file is. False: none knows its format (report->error tells). The
+ * descriptor stands at offset 0 for each, and somewhere afterwards. */
 bool plugin_host_file_check(const plugin_host *p, int fd, instructd_file_report *report);
 
 #endif
