@@ -150,17 +150,11 @@ void eng__op_mlp(const eng_backend *be, const float *gate, const float *up, size
 
 /* ---- attention ---- */
 
-static void rotate(float *x, const eng_rope *rope, uint32_t pos)
+static void rotate(const eng_kernels *k, float *x, const eng_rope *rope, uint32_t pos)
 {
     const uint32_t half = rope->dims / 2;
-    const float *c = rope->cos + (size_t)pos * half, *s = rope->sin + (size_t)pos * half;
-    for (uint32_t i = 0; i < half; i++) {
-        float *a = rope->pairs ? x + 2 * i : x + i;
-        float *b = rope->pairs ? a + 1 : x + i + half;
-        float u = *a, v = *b;
-        *a = u * c[i] - v * s[i];
-        *b = u * s[i] + v * c[i];
-    }
+    const size_t at = (size_t)pos * half;
+    k->rotate(x, rope->cos + at, rope->sin + at, half, rope->pairs, 1);
 }
 
 static uint8_t *head_at(const eng_kv_view *kv, uint32_t block, uint32_t head)
@@ -198,14 +192,14 @@ void eng__op_store_kv(const eng_backend *be, const eng_kv_view *kv, const eng_ro
             for (uint32_t h = 0; h < kv->n_head; h++) {
                 float *x = q + (size_t)r * ld_q + h * d;
                 if (rope->cos)
-                    rotate(x, rope, pos);
+                    rotate(be->kernels, x, rope, pos);
                 for (uint32_t i = 0; i < d; i++)
                     x[i] *= scale;
             }
             for (uint32_t h = 0; h < kv->n_kv_head; h++) {
                 float *kx = k + (size_t)r * ld_kv + h * d;
                 if (rope->cos)
-                    rotate(kx, rope, pos);
+                    rotate(be->kernels, kx, rope, pos);
                 uint8_t *at = head_at(kv, span->blocks[pos / ENG_GROUP_ROWS], h);
                 store_head(be->kernels, kv, at, pos % ENG_GROUP_ROWS, kx,
                            v + (size_t)r * ld_kv + h * d);

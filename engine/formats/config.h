@@ -28,4 +28,11 @@ ENG_MUST_CHECK eng_status eng__config_family(eng_config *config, const char *arc
  * other; everything but n_vocab, tied and qkv_bias must have been set. */
 ENG_MUST_CHECK eng_status eng__config_finish(eng_config *config, eng_error *err);
 
+/* How many positions layer `layer`'s attention sees; 0 = all earlier ones. */
+static inline uint32_t eng__layer_window(const eng_config *config, uint32_t layer)
+{
+    const uint32_t period = config->window_period;
+    return config->window && layer % period == period - 1 ? config->window : 0;
+}
+
 #endif

@@ -1,6 +1,7 @@
 /* The forward pass: the order of a transformer's layers, read from the config. One function for
  * every family; every member of the team walks it together, and each op meets at its own barrier.
  */
+#include "formats/config.h"
 #include "infer/runtime.h"
 
 #include <math.h>
@@ -8,11 +9,6 @@
 static unsigned forms_of(const eng_runtime *rt, const eng_linear *l)
 {
     return eng__acts_forms_of(rt->backend.kernels, l->w.type);
-}
-
-static uint32_t window_of(const eng_config *c, uint32_t layer)
-{
-    return c->window && layer % c->window_period == c->window_period - 1 ? c->window : 0;
 }
 
 static eng_acts acts_of(eng_scratch *s, uint32_t k, size_t ld)
@@ -51,7 +47,7 @@ static void attention(eng_runtime *rt, const eng_layer *layer, uint32_t l, uint3
     const uint32_t wide = c->n_head * c->head_dim;
     eng_acts heads = acts_of(s, wide, wide);
     eng__op_attend(be, &kv, step->spans, step->n_spans, s->q, s->ld_q, s->normed, wide,
-                   window_of(c, l), member);
+                   eng__layer_window(c, l), member);
     eng__op_quantize(be, &heads, forms_of(rt, &layer->o), n);
     const eng_linear_job out = {.linear = &layer->o,
                                 .out = s->out,

@@ -1,15 +1,16 @@
 #include "infer/loader.h"
 
+#include "base/block.h"
 #include "compute/pack.h"
+#include "infer/rope.h"
 
 #include <math.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
-enum { PACK_ALIGN = 64, MAX_LOADERS = 16, HUGE_PAGE = 2 * 1024 * 1024 };
+enum { PACK_ALIGN = 64, MAX_LOADERS = 16 };
 
 /* ---- the plan: every matrix and vector, checked against the config, before anything is read ----
  */
@@ -343,46 +344,12 @@ static eng_status load_vector(const plan *p, const vector_job *job, float *dst, 
     return st;
 }
 
-/* cos and sin of position * base^(-2i/dims) (Su et al. 2021), the product rounded to f32 as the
- * reference implementations do; rope_freqs.weight divides the frequencies where a file has it. */
-static eng_status fill_rope(const plan *p, eng_error *err)
-{
-    eng_model *m = p->model;
-    const eng_config *c = &m->config;
-    const uint32_t half = c->rope_dims / 2;
-    const eng_tensor_info *t = NULL;
-    float divisors[256];
-    if (half > sizeof divisors / sizeof *divisors)
-        return eng_fail(err, ENG_UNSUPPORTED, "rope.dimension_count is %u, at most 512 expected",
-                        c->rope_dims);
-    if (eng__source_find(p->src, "rope_freqs.weight")) {
-        eng_status st = eng__source_expect(p->src, "rope_freqs.weight", half, 0, &t, err);
-        if (st == ENG_OK)
-            st = eng__source_read_f32(p->src, t, divisors, err);
-        if (st != ENG_OK)
-            return st;
-    }
-    for (uint32_t i = 0; i < half; i++) {
-        float divisor = t ? divisors[i] : 1.0f;
-        float frequency = (float)(1.0 / pow(c->rope_base, 2.0 * i / c->rope_dims)) / divisor;
-        for (uint32_t pos = 0; pos < c->n_ctx; pos++) {
-            double angle = (float)pos * frequency;
-            m->rope_cos[(size_t)pos * half + i] = (float)cos(angle);
-            m->rope_sin[(size_t)pos * half + i] = (float)sin(angle);
-        }
-    }
-    return ENG_OK;
-}
-
 /* Sizes of the two blocks, set in the model. */
 static void size_blocks(plan *p)
 {
     eng_model *m = p->model;
-    const eng_config *c = &m->config;
-    const bool rotates = c->pos != ENG_POS_LEARNED;
-    const size_t rope = rotates ? (size_t)c->n_ctx * (c->rope_dims / 2) : 0;
-    m->matrix_bytes = round_up(p->matrix_bytes, HUGE_PAGE);
-    m->vector_floats = p->vector_floats + 2 * rope;
+    m->matrix_bytes = p->matrix_bytes;
+    m->vector_floats = p->vector_floats + 2 * eng__rope_floats(&m->config);
     for (int i = 0; i < 32; i++)
         if (p->type_bytes[i] > p->type_bytes[m->common_type])
             m->common_type = (eng_dtype)i;
@@ -391,14 +358,11 @@ static void size_blocks(plan *p)
 static eng_status allocate(plan *p, eng_error *err)
 {
     eng_model *m = p->model;
-    const size_t rope = (m->vector_floats - p->vector_floats) / 2;
-    void *block =
-        mmap(NULL, m->matrix_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (block == MAP_FAILED)
+    const size_t rope = eng__rope_floats(&m->config);
+    m->matrices = eng_block_alloc(m->matrix_bytes);
+    if (!m->matrices)
         return eng_fail(err, ENG_NOMEM, "the weights need %zu bytes, which the system refused",
                         m->matrix_bytes);
-    m->matrices = block;
-    madvise(block, m->matrix_bytes, MADV_HUGEPAGE); /* a wish: fewer TLB misses */
     m->vectors = calloc(m->vector_floats, sizeof *m->vectors);
     if (!m->vectors)
         return eng_fail(err, ENG_NOMEM, "norms and biases: out of memory");
@@ -430,7 +394,7 @@ static eng_status run_plan(plan *p, uint32_t n_threads, eng_error *err)
     for (size_t i = 0; i < p->n_vectors && st == ENG_OK; at += p->vectors[i++].room)
         st = load_vector(p, &p->vectors[i], at, err);
     if (st == ENG_OK && m->rope_cos)
-        st = fill_rope(p, err);
+        st = eng__rope_fill(m->rope_cos, m->rope_sin, p->src, err);
     if (m->config.tied && !m->score)
         m->unembed.w = m->embed;
     return st;
@@ -487,8 +451,7 @@ eng_status eng__measure_weights(const eng_source *src, eng_serve_type serve_type
 
 void eng__free_weights(eng_model *model)
 {
-    if (model->matrices)
-        munmap(model->matrices, model->matrix_bytes);
+    eng_block_free(model->matrices, model->matrix_bytes);
     free(model->vectors);
     free(model->layers);
     model->matrices = NULL;

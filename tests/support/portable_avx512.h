@@ -52,6 +52,19 @@ NOINLINE void _mm512_storeu_ps(void *p, __m512 a)
 {
     memcpy(p, &a, sizeof a);
 }
+typedef uint16_t __mmask16;
+NOINLINE __m512 _mm512_maskz_loadu_ps(__mmask16 mask, const void *p)
+{
+    const float *f = p;
+    LANE_BY_LANE(__m512, o.f[l] = mask >> l & 1 ? f[l] : 0);
+}
+NOINLINE void _mm512_mask_storeu_ps(void *p, __mmask16 mask, __m512 a)
+{
+    float *f = p;
+    for (int l = 0; l < 16; l++)
+        if (mask >> l & 1)
+            f[l] = a.f[l];
+}
 NOINLINE __m512i _mm512_loadu_si512(const void *p)
 {
     __m512i o;
@@ -122,6 +135,10 @@ NOINLINE __m512 _mm512_mul_ps(__m512 a, __m512 b)
 NOINLINE __m512 _mm512_div_ps(__m512 a, __m512 b)
 {
     LANE_BY_LANE(__m512, o.f[l] = a.f[l] / b.f[l]);
+}
+NOINLINE __m512 _mm512_sqrt_ps(__m512 a)
+{
+    LANE_BY_LANE(__m512, o.f[l] = sqrtf(a.f[l]));
 }
 NOINLINE __m512 _mm512_fmadd_ps(__m512 a, __m512 b, __m512 c)
 {

@@ -1,5 +1,6 @@
 /* Which kernel set runs on this CPU. */
 #include "compute/kernels/kernels.h"
+#include "compute/kernels/train_kernels.h"
 #include "engine.h"
 
 #include <sched.h>
@@ -40,6 +41,18 @@ const eng_kernels *eng__kernels_choose(const char *name)
         return &eng__kernels_avx2;
 #endif
     return !name || strcmp(name, "scalar") == 0 ? &eng__kernels_scalar : NULL;
+}
+
+const eng_train_kernels *eng__train_kernels_choose(const char *name)
+{
+    const eng_kernels *k = eng__kernels_choose(name);
+#if defined(__x86_64__)
+    if (k == &eng__kernels_avx512)
+        return &eng__train_avx512;
+    if (k == &eng__kernels_avx2)
+        return &eng__train_avx2;
+#endif
+    return k ? &eng__train_scalar : NULL;
 }
 
 unsigned eng__acts_forms_of(const eng_kernels *k, eng_dtype type)

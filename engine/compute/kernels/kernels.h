@@ -124,6 +124,11 @@ typedef struct eng_kernels {
     /* y[i] = x/2 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))) with x = y[i] */
     void (*gelu_tanh)(float *y, size_t n);
     void (*add)(float *y, const float *x, size_t n); /* y += x */
+    /* Rotary position embedding (Su et al. 2021): turns each of `half` pairs of x by the angle
+     * whose cosine and sine are given; sign -1 turns back. Pairs are (2i, 2i+1) if `pairs`, else
+     * (i, i + half). */
+    void (*rotate)(float *x, const float *cosines, const float *sines, uint32_t half, bool pairs,
+                   float sign);
     /* softmax(q K^T) V for every query row */
     void (*attend)(const eng_attend_args *args);
     /* max x, and sum exp(x - max) over n floats; *finite: none is NaN or +-Inf */

@@ -1,54 +1,6 @@
 /* Row-wise kernels for one instruction set: norms, activations, quantisation, log-sum-exp. Included
- * by kernels_<isa>.c after gemm_body.h.
- *
- * Sums run in 16 lanes (element i in lane i mod 16) that are added in lane order at the end,
- * whatever LANES is. */
-
-enum { NV = ENG_GROUP_ROWS / LANES }; /* vectors that make 16 lanes */
-
-typedef struct lanes16 {
-    vf v[NV];
-} lanes16;
-
-INLINE lanes16 lanes16_set1(float x)
-{
-    lanes16 l;
-    for (int i = 0; i < NV; i++)
-        l.v[i] = vf_set1(x);
-    return l;
-}
-
-INLINE void lanes16_store(float out[16], lanes16 l)
-{
-    for (int i = 0; i < NV; i++)
-        vf_store(out + i * LANES, l.v[i]);
-}
-
-INLINE float sum16(const float v[16])
-{
-    float s = 0;
-    for (int i = 0; i < 16; i++)
-        s += v[i];
-    return s;
-}
-
-/* e^x, relative error below 2e-7: x = n ln 2 + r, a degree-6 polynomial in r, scaled by 2^n. Below
- * -87.3 the result stays at e^-87.3. NaN stays NaN (min and max give their second operand then). */
-INLINE vf vf_exp(vf x)
-{
-    x = vf_max(vf_set1(-87.3f), vf_min(vf_set1(88.0f), x));
-    vf n = vf_round(vf_mul(x, vf_set1(1.44269504088896341f)));
-    vf r = vf_fma(n, vf_set1(-0.693359375f), x);
-    r = vf_fma(n, vf_set1(2.12194440e-4f), r);
-    vf p = vf_set1(1.9875691500e-4f);
-    p = vf_fma(p, r, vf_set1(1.3981999507e-3f));
-    p = vf_fma(p, r, vf_set1(8.3334519073e-3f));
-    p = vf_fma(p, r, vf_set1(4.1665795894e-2f));
-    p = vf_fma(p, r, vf_set1(1.6666665459e-1f));
-    p = vf_fma(p, r, vf_set1(5.0000001201e-1f));
-    p = vf_fma(p, vf_mul(r, r), vf_add(r, vf_set1(1.0f)));
-    return vf_scale2(p, vi_from_vf(n));
-}
+ * by kernels_<isa>.c after gemm_body.h. */
+#include "compute/kernels/math_body.h"
 
 INLINE vf swiglu_vf(vf g, vf u)
 {
@@ -101,23 +53,24 @@ static void add_rows(float *y, const float *x, size_t n)
         y[i] += x[i];
 }
 
-/* Sum of f(x_i) with f(x) = (x - mean)^2, or x when `plain`, in 16 lanes. */
-INLINE float sum_lanes(const float *x, uint32_t c, float mean, bool plain)
+/* Pair i is (x[i * step], x[i * step + other]). */
+INLINE void rotate_pairs(float *restrict x, const float *restrict c, const float *restrict s,
+                         uint32_t half, uint32_t step, uint32_t other, float sign)
 {
-    lanes16 acc = lanes16_set1(0);
-    uint32_t i = 0;
-    for (; i + 16 <= c; i += 16)
-        for (int j = 0; j < NV; j++) {
-            vf v = vf_sub(vf_load(x + i + j * LANES), vf_set1(mean));
-            acc.v[j] = plain ? vf_add(acc.v[j], v) : vf_fma(v, v, acc.v[j]);
-        }
-    float s[16];
-    lanes16_store(s, acc);
-    for (; i < c; i++) {
-        float v = x[i] - mean;
-        s[i % 16] += plain ? v : v * v;
+    for (uint32_t i = 0; i < half; i++) {
+        float a = x[i * step], b = x[i * step + other], sine = s[i] * sign;
+        x[i * step] = a * c[i] - b * sine;
+        x[i * step + other] = a * sine + b * c[i];
     }
-    return sum16(s);
+}
+
+static void rotate(float *x, const float *cosines, const float *sines, uint32_t half, bool pairs,
+                   float sign)
+{
+    if (pairs)
+        rotate_pairs(x, cosines, sines, half, 2, 1, sign);
+    else
+        rotate_pairs(x, cosines, sines, half, 1, half, sign);
 }
 
 /* y = (x - mean) * scale * w (+ b) */
@@ -152,17 +105,7 @@ static void layer_norm(float *y, const float *x, const float *w, const float *b,
 
 /* ---- 8-bit activations ---- */
 
-INLINE float max_of(vf v)
-{
-    float lanes[LANES], m;
-    vf_store(lanes, v);
-    m = lanes[0];
-    for (int i = 1; i < LANES; i++)
-        m = lanes[i] > m ? lanes[i] : m;
-    return m;
-}
-
-/* Likewise of magnitudes, as vf_larger: NaN if any lane is. */
+/* max_of of magnitudes, as vf_larger: NaN if any lane is. */
 INLINE float largest_of(vf v)
 {
     int32_t lanes[LANES], most;

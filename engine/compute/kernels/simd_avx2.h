@@ -23,6 +23,20 @@ static inline void vf_store(float *p, vf a)
 {
     _mm256_storeu_ps(p, a);
 }
+/* The first n < LANES elements; the rest is zero. */
+static inline vi first_lanes(size_t n)
+{
+    static const int32_t ones[2 * LANES] = {-1, -1, -1, -1, -1, -1, -1, -1};
+    return _mm256_loadu_si256((const __m256i *)(ones + LANES - n));
+}
+static inline vf vf_load_n(const float *p, size_t n)
+{
+    return _mm256_maskload_ps(p, first_lanes(n));
+}
+static inline void vf_store_n(float *p, vf a, size_t n)
+{
+    _mm256_maskstore_ps(p, first_lanes(n), a);
+}
 static inline vf vf_add(vf a, vf b)
 {
     return _mm256_add_ps(a, b);
@@ -38,6 +52,10 @@ static inline vf vf_mul(vf a, vf b)
 static inline vf vf_div(vf a, vf b)
 {
     return _mm256_div_ps(a, b);
+}
+static inline vf vf_sqrt(vf a)
+{
+    return _mm256_sqrt_ps(a);
 }
 static inline vf vf_fma(vf a, vf b, vf c)
 {

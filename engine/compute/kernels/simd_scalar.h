@@ -37,6 +37,17 @@ static inline void vf_store(float *p, vf a)
 {
     memcpy(p, a.v, sizeof a.v);
 }
+/* The first n < LANES elements; the rest is zero. */
+static inline vf vf_load_n(const float *p, size_t n)
+{
+    vf o = vf_set1(0);
+    memcpy(o.v, p, n * sizeof *p);
+    return o;
+}
+static inline void vf_store_n(float *p, vf a, size_t n)
+{
+    memcpy(p, a.v, n * sizeof *p);
+}
 static inline vf vf_add(vf a, vf b)
 {
     FOR_LANES a.v[i_] += b.v[i_];
@@ -55,6 +66,11 @@ static inline vf vf_mul(vf a, vf b)
 static inline vf vf_div(vf a, vf b)
 {
     FOR_LANES a.v[i_] /= b.v[i_];
+    return a;
+}
+static inline vf vf_sqrt(vf a)
+{
+    FOR_LANES a.v[i_] = sqrtf(a.v[i_]);
     return a;
 }
 static inline vf vf_fma(vf a, vf b, vf c)

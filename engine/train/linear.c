@@ -1,0 +1,38 @@
+/* y = x w^T + b and its three gradients. */
+#include "train/ops.h"
+
+#include <string.h>
+
+void eng__linear_forward(eng_tape *t, float *y, const float *x, const float *w, uint32_t n,
+                         uint32_t k)
+{
+    eng_sgemm_run(t->gemm, ENG_PLAIN, ENG_TRANSPOSED, t->m, n, k, x, k, w, k, 0, y, n);
+}
+
+typedef struct sums_job {
+    eng_tape *t;
+    const float *dy;
+    uint32_t n;
+} sums_job;
+
+static void sum_rows(void *arg, uint32_t r0, uint32_t r1, uint32_t piece)
+{
+    const sums_job *job = arg;
+    const eng_tape *t = job->t;
+    float *sums = t->partials + piece * t->ld_partials;
+    memset(sums, 0, job->n * sizeof *sums);
+    for (uint32_t r = r0; r < r1; r++)
+        t->kernels->add(sums, job->dy + (size_t)r * job->n, job->n);
+}
+
+void eng__linear_backward(eng_tape *t, float *dx, float *dw, float *db, const float *dy,
+                          const float *x, const float *w, uint32_t n, uint32_t k)
+{
+    eng_sgemm_run(t->gemm, ENG_PLAIN, ENG_PLAIN, t->m, k, n, dy, n, w, k, 0, dx, k);
+    eng_sgemm_run(t->gemm, ENG_TRANSPOSED, ENG_PLAIN, n, k, t->m, dy, n, x, k, 1, dw, k);
+    if (!db)
+        return;
+    sums_job job = {t, dy, n};
+    eng__for_rows(t->parallel, t->m, sum_rows, &job);
+    eng__add_partials(t, db, 0, n);
+}
