@@ -509,3 +509,21 @@ TEST(messages_of_errors_stay_whole_characters)
     EXPECT(!strstr(out.data, "\xef\xbf\xbd"));
     buf_free(&out);
 }
+
+/* A chat's default length runs to the context's end, but never past what the KV pool holds. */
+TEST(a_default_length_is_cut_to_what_the_pool_holds)
+{
+    static const char chat[] = "{\"messages\":[{\"role\":\"user\",\"content\":\"HI\"}]}";
+    gen_request *whole = api_ok(GEN_CHAT, chat), *cut;
+    api_error err;
+    const uint32_t prompt = whole->prompts[0].n_tokens;
+    const api_context context = {.registry = api_registry(),
+                                 .tenant = 9,
+                                 .default_class = GEN_API,
+                                 .pool_tokens = prompt + 10};
+    EXPECT_EQ(whole->max_tokens, API_CONTEXT - prompt);
+    EXPECT(api_generate_parse(GEN_CHAT, chat, strlen(chat), &context, &cut, &err));
+    EXPECT_EQ(cut->max_tokens, 10);
+    gen_request_unref(whole);
+    gen_request_unref(cut);
+}

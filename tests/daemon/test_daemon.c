@@ -1,6 +1,7 @@
 /* The whole daemon in this process, with a tiny random model: routes, keys, Host and Origin,
  * generation, cancelling, draining. */
 #include "daemon/live_server.h"
+#include "formats/new_model.h"
 #include "model_files.h"
 
 #include "daemon.h"
@@ -493,4 +494,57 @@ TEST(a_daemon_that_never_ran_can_be_freed)
     EXPECT(!daemon_create(&r->options, &err));
     EXPECT(strstr(err.text, "--insecure"));
     free(r);
+}
+
+/* ---- reward models ----------------------------------------------------------------------------
+ */
+
+static running *start_reward_model(void)
+{
+    const eng_new_model spec = {
+        .arch = "gpt2", .n_layer = 2, .n_embd = 32, .n_head = 4, .n_ctx = 64, .score = true};
+    char id[ENG_POLICY_ID_BYTES];
+    eng_error err;
+    running *r = create(false);
+    snprintf(r->model, sizeof r->model, "%s/reward", test_dir());
+    EXPECT_OK(eng_model_new(r->model, &spec, id, &err), err);
+    launch(r);
+    await_ready(r);
+    return r;
+}
+
+static double reward_of(const running *r, const char *body, int index)
+{
+    reply out = {0};
+    EXPECT_EQ(ask(r, &out, post("/v1/rewards", "", body)), 200);
+    char key[64];
+    snprintf(key, sizeof key, "\"index\":%d,\"reward\":", index);
+    expect_in(&out, key);
+    const double reward = strtod(strstr(out.body, key) + strlen(key), NULL);
+    reply_free(&out);
+    return reward;
+}
+
+TEST(a_reward_model_scores_each_text_the_same_in_any_company)
+{
+    running *r = start_reward_model();
+    static const char alone[] = "{\"input\":[{\"prompt\":\"good\",\"completion\":\"day\"}]}";
+    static const char second[] = "{\"input\":[{\"prompt\":\"bad\",\"completion\":\"night\"},"
+                                 "{\"prompt\":\"good\",\"completion\":\"day\"}]}";
+    EXPECT(reward_of(r, second, 0) != reward_of(r, second, 1));
+    EXPECT(reward_of(r, second, 1) == reward_of(r, alone, 0));
+    EXPECT_EQ(status_of(r, post("/v1/completions", "", "{\"prompt\":\"good\"}")), 400);
+    EXPECT_EQ(stop(r), 0);
+}
+
+TEST(a_language_model_gives_no_rewards)
+{
+    running *r = start();
+    reply out = {0};
+    EXPECT_EQ(ask(r, &out,
+                  post("/v1/rewards", "", "{\"input\":[{\"prompt\":\"a\",\"completion\":\"b\"}]}")),
+              400);
+    expect_in(&out, "no score head");
+    reply_free(&out);
+    EXPECT_EQ(stop(r), 0);
 }

@@ -530,3 +530,27 @@ TEST(drain_finishes_what_is_admitted_and_refuses_the_rest)
     EXPECT_EQ(after->failure, GEN_FAIL_DRAINING);
     serve_close(s);
 }
+
+/* ---- a reader that is far behind ---------------------------------------------------------------
+ */
+
+/* 255 choices of 40 tokens are 10,200 chunks: more than the scheduler may have waiting. It must
+ * pause, lose nothing, and go on when the events are taken. */
+TEST(events_that_nobody_takes_hold_up_the_scheduler_and_are_not_lost)
+{
+    serve *s = serve_open(&(serve_options){.max_running = 64, .kv_blocks = 4096});
+    gen_request *r = serve_request(s, 1, 4, 5);
+    r->n = r->best_of = 255;
+    r->max_tokens = 40;
+    serve_reply *reply = serve_submit(s, r);
+    for (int ms = 0; mailbox_count(&s->out) <= LIMIT_EVENT_BACKLOG && ms < SERVE_HANG_MS; ms++)
+        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+    EXPECT(mailbox_count(&s->out) > LIMIT_EVENT_BACKLOG);
+    nanosleep(&(struct timespec){.tv_nsec = 50000000}, NULL); /* time to overrun, if it would */
+    EXPECT(mailbox_count(&s->out) <= 2 * LIMIT_EVENT_BACKLOG);
+    serve_expect_done(s, reply);
+    for (uint32_t c = 0; c < 255; c++)
+        EXPECT_EQ(reply->choices[c].n_ids, 40);
+    serve_expect_idle(s);
+    serve_close(s);
+}

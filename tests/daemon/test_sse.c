@@ -257,6 +257,27 @@ TEST(a_queue_past_its_most_is_dropped_at_once)
     live_stop(&l);
 }
 
+/* One event larger than the whole allowance is no fault of the reader's: it is parked, and loses
+ * nothing. */
+TEST(one_event_past_the_allowance_drops_nobody)
+{
+    static live l;
+    server_limits limits = short_limits();
+    start(&l, &limits,
+          (feed){.count = 3, .burst = 1, .pad = 2 * (int)limits.drop_bytes, .mind_parking = true});
+    client k = dial_small(&l);
+    reply r;
+    client_puts(&k, STREAM);
+    await_count(&n_parked, 1);
+    EXPECT(client_reply(&k, &r));
+    expect_events(r.body, 3);
+    reply_free(&r);
+    client_close(&k);
+    live_await(&l, 0, 0);
+    live_stop(&l);
+    EXPECT_EQ(n_gone, 0);
+}
+
 TEST(a_reader_that_leaves_ends_its_stream)
 {
     static live l;
