@@ -10,16 +10,20 @@
 #include "bridge/mailbox.h"
 #include "bridge/messages.h"
 #include "engine.h"
+#include "host/events.h"
 #include "net/generate.h"
 #include "net/route.h"
 #include "net/server.h"
 #include "net/service.h"
 #include "policy/policy.h"
 #include "serve/scheduler.h"
+#include "store/store.h"
 
+#include <limits.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -35,6 +39,8 @@ struct instructd {
     keys *keys;
     metrics *metrics;
     policy_registry *registry;
+    store *store;
+    events *events;
     mailbox inbox, outbox; /* to and from the scheduler */
     bool inbox_open, outbox_open;
     loop_wake wake;
@@ -324,6 +330,10 @@ static void fill_service(instructd *d)
                            .keys = d->keys,
                            .metrics = d->metrics,
                            .inbox = &d->inbox,
+                           .control = {.data_dir = c->data_dir,
+                                       .registry = d->registry,
+                                       .store = d->store,
+                                       .events = d->events},
                            .build = INSTRUCTD_VERSION,
                            .anonymous = c->anonymous && config_host_is_loopback(c->host),
                            .hosts = c->hosts,
@@ -333,6 +343,13 @@ static void fill_service(instructd *d)
     d->service.generate = generate_create(&d->service);
 }
 
+static bool open_store(instructd *d, error_text *err)
+{
+    char path[PATH_MAX];
+    snprintf(path, sizeof path, "%s/instructd.db", d->options.config.data_dir);
+    return store_open(&d->store, path, err);
+}
+
 /* Everything that needs memory or the system's leave, before the first socket. */
 ON_LOOP static bool open_rooms(instructd *d, error_text *err)
 {
@@ -340,16 +357,17 @@ ON_LOOP static bool open_rooms(instructd *d, error_text *err)
     if (d->lock_fd < 0)
         return false;
     d->keys = keys_open(d->options.config.data_dir, d->options.config.key_file, err);
-    if (!d->keys)
+    if (!d->keys || !open_store(d, err))
         return false;
+    d->events = events_create();
     d->loop_open = uv_loop_init(&d->loop) == 0;
     d->metrics = metrics_create();
     d->registry = policy_registry_create();
     d->inbox_open = mailbox_init(&d->inbox, LIMIT_MAILBOX, NULL, NULL);
     d->outbox_open = mailbox_init(&d->outbox, LIMIT_MAILBOX, loop_wake_ring, &d->wake);
     fill_service(d);
-    bool ok = d->loop_open && d->metrics && d->registry && d->inbox_open && d->outbox_open &&
-              d->service.generate && open_handles(d);
+    bool ok = d->events && d->loop_open && d->metrics && d->registry && d->inbox_open &&
+              d->outbox_open && d->service.generate && open_handles(d);
     if (ok)
         d->wake_open = ok = loop_wake_init(&d->wake, &d->loop, on_wake, d) == 0;
     return ok || error_text_set(err, "the system refuses memory or descriptors");
@@ -457,6 +475,8 @@ void daemon_free(instructd *d)
     }
     if (d->registry)
         policy_registry_free(d->registry);
+    store_close(d->store);
+    events_free(d->events);
     metrics_free(d->metrics);
     keys_free(d->keys);
     if (d->lock_fd >= 0)

@@ -30,6 +30,10 @@ enum {
     LIMIT_WORKER_JOBS = 512,                /* bodies being parsed or waiting for that */
     LIMIT_BODIES_BYTES = 256 * 1024 * 1024, /* bodies being read, all connections together */
 
+    /* the event bus */
+    LIMIT_EVENTS = 1024,                  /* remembered for readers that come back */
+    LIMIT_EVENTS_BYTES = 4 * 1024 * 1024, /* of JSON, all together */
+
     /* the store */
     LIMIT_STORE_GROUP_MS = 500,            /* queued writes are synced together after so long */
     LIMIT_STORE_RETRY_MS = 5000,           /* and tried again so long after they failed */

@@ -41,10 +41,13 @@ typedef struct control_request {
 } control_request;
 
 typedef struct control_reply {
-    int status;    /* 200 unless set */
-    buf body;      /* JSON, complete */
-    char etag[32]; /* "" = none; without quotes */
-    bool no_retry; /* x-should-retry: false */
+    int status;         /* 200 unless set */
+    buf body;           /* JSON, complete; or what `type` says */
+    char etag[32];      /* "" = none; without quotes */
+    bool no_retry;      /* x-should-retry: false */
+    const char *type;   /* static; NULL: application/json */
+    int file_fd;        /* -1, or a regular file that is the body: the reply's, sent in pieces */
+    char filename[256]; /* of it, offered for saving; "" = none */
 } control_reply;
 
 /* False: *err is the reply. */

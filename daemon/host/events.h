@@ -29,15 +29,16 @@ typedef struct event_record {
 } event_record;
 
 events *events_create(void); /* NULL when memory is out */
-void events_free(events *e);
-/* `ring` is called by the publishing thread after each publish, without a lock; at most one. */
+void events_free(events *e); /* NULL allowed; nobody publishes any more */
+/* `ring` is called by the publishing thread after each publish; at most one, NULL for none. It must
+ * not call events_*. Once this has returned, the ring before is not called any more. */
 void events_on_publish(events *e, void (*ring)(void *arg), void *arg);
-/* Copies its strings. [any thread; never waits] */
+/* Copies its strings. json: one line. [any thread; never waits] */
 void events_publish(events *e, event_topic topic, const char *name, const char *subject,
                     const char *json);
 /* Copies to out the records after `since` that are in topics (and about subject, unless NULL), at
- * most cap; *since becomes the last id looked at, *lost is set when some after `since` are gone.
- * The caller frees each json. [any thread] */
+ * most cap; *since becomes the last id looked at, *lost is set when some after `since` are gone, or
+ * `since` is of another process. The caller frees each json. [any thread] */
 size_t events_after(events *e, uint64_t *since, unsigned topics, const char *subject,
                     event_record *out, size_t cap, bool *lost);
 uint64_t events_last(events *e); /* id of the newest, 0 if none [any thread] */

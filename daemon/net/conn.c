@@ -2,7 +2,6 @@
 
 #include "base/log.h"
 #include "net/response.h"
-#include "net/sse.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -85,8 +84,8 @@ void conn_close(conn *c)
     c->state = CONN_CLOSED;
     if (c->exchange) {
         exchange *x = c->exchange;
-        if (x->sse)
-            x->sse->x = NULL;
+        if (x->stream)
+            x->stream->x = NULL;
         if (x->on_gone)
             x->on_gone(x);
         s->hooks.on_done(s->hooks.arg, x);
@@ -180,8 +179,8 @@ static void on_written(write_queue *q, int status)
         conn_close(c);
         return;
     }
-    if (c->state == CONN_BUSY && c->exchange && c->exchange->sse)
-        sse_on_drained(c->exchange->sse);
+    if (c->state == CONN_BUSY && c->exchange && c->exchange->stream)
+        c->exchange->stream->on_drained(c->exchange->stream);
     else if (c->state == CONN_FLUSH && conn_queued(c) == 0)
         finish_flush(c);
 }
@@ -286,8 +285,8 @@ static void on_timer(uv_timer_t *timer)
         conn__answer_fault(c, 408, "the request's body took too long");
         break;
     case CONN_BUSY:
-        if (c->exchange && c->exchange->sse)
-            sse_on_timer(c->exchange->sse);
+        if (c->exchange && c->exchange->stream)
+            c->exchange->stream->on_timer(c->exchange->stream);
         break;
     case CONN_FLUSH:
         if (conn_queued(c) >= c->stall_mark) {

@@ -36,7 +36,7 @@ size_t conn_queued(const conn *c) ON_LOOP;
 void conn_end_reply(conn *c) ON_LOOP;
 /* Gives the client up: closes in the next turn of the loop. */
 void conn_fail(conn *c) ON_LOOP;
-/* Calls the stream's timer (sse_on_timer) after so many milliseconds. */
+/* Calls the reply stream's on_timer after so many milliseconds. */
 void conn_set_timer(conn *c, uint64_t ms) ON_LOOP;
 /* Counts the connection under this key (-1: none); false when the key has its most already. */
 bool conn_use_key(conn *c, int key_index) ON_LOOP;

@@ -15,7 +15,14 @@
 typedef struct conn conn;
 typedef struct exchange exchange;
 struct route;
-struct sse;
+
+/* A reply that goes out piece by piece, as its connection knows it: the first member of an sse and
+ * of a file reply. */
+typedef struct reply_stream {
+    exchange *x; /* NULL before its begin, after its end and once the client left */
+    void (*on_drained)(struct reply_stream *r); /* the connection's queue has shrunk */
+    void (*on_timer)(struct reply_stream *r);   /* the timer of conn_set_timer ran out */
+} reply_stream;
 
 struct exchange {
     conn *conn;
@@ -35,8 +42,8 @@ struct exchange {
     char names[2][129];        /* the {name}s of the path, decoded; "" if none */
     key_info key;
 
-    struct sse *sse; /* a stream that this reply is */
-    void *work;      /* the handler's own */
+    reply_stream *stream; /* what sends this reply; NULL: it goes out whole */
+    void *work;           /* the handler's own */
     /* Called once when the client leaves before the reply is complete; the exchange is freed right
      * after. */
     void (*on_gone)(exchange *x);

@@ -254,7 +254,7 @@ ON_LOOP static void stream_event(gen_stream *st, const event *ev)
 {
     buf out;
     buf_init(&out, LIMIT_REPLY_BYTES);
-    if (!st->sse.x)
+    if (!st->sse.to.x)
         sse_begin(&st->sse, st->x, on_park, st);
     gen_reply_stream(st->reply, ev, &out);
     sse_send(&st->sse, &out);
@@ -286,7 +286,7 @@ ON_LOOP static void collect_event(gen_stream *st, event *ev)
 
 ON_LOOP static void take_event(gen_stream *st, event *ev)
 {
-    if (ev->kind == EV_ERROR && !st->sse.x) {
+    if (ev->kind == EV_ERROR && !st->sse.to.x) {
         api_error err;
         gen_failure_error(ev, &err);
         st->x->on_gone = NULL;

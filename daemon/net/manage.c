@@ -1,6 +1,7 @@
 #include "net/manage.h"
 
 #include "base/limits.h"
+#include "net/file_reply.h"
 #include "net/response.h"
 #include "net/route.h"
 #include "net/worker_job.h"
@@ -8,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* A request as the worker sees it: copies, since the client may leave and take the exchange. */
 typedef struct manage_job {
@@ -37,7 +39,13 @@ ON_LOOP static void send_reply(exchange *x, control_reply *reply)
         snprintf(quoted, sizeof quoted, "\"%s\"", reply->etag);
         response_header(x, "etag", quoted);
     }
-    response_json(x, reply->status, &reply->body);
+    const char *type = reply->type ? reply->type : "application/json";
+    const int fd = reply->file_fd;
+    reply->file_fd = -1;
+    if (fd >= 0)
+        file_reply_send(x, fd, type, reply->filename);
+    else
+        response_send(x, reply->status, type, &reply->body);
 }
 
 static void finish(worker_job *job)
@@ -48,6 +56,8 @@ static void finish(worker_job *job)
         send_reply(job->x, &m->reply);
     else if (job->x)
         response_error(job->x, &m->err);
+    if (m->reply.file_fd >= 0)
+        close(m->reply.file_fd);
     buf_free(&m->reply.body);
     free(m->headers);
 }
@@ -89,6 +99,7 @@ void manage(service *s, exchange *x)
     m->run = x->route->control;
     m->control = &s->control;
     m->reply.status = 200;
+    m->reply.file_fd = -1;
     buf_init(&m->reply.body, LIMIT_REPLY_BYTES);
     m->job.run = run;
     m->job.finish = finish;

@@ -9,19 +9,25 @@
 
 enum { CHUNK_FRAMING_BYTES = 32 };
 
+static void on_drained(reply_stream *to);
+static void on_timer(reply_stream *to);
+
 ON_LOOP static uint64_t now_ms(const sse *s)
 {
-    return uv_now(conn_server(s->x->conn)->loop);
+    return uv_now(conn_server(s->to.x->conn)->loop);
 }
 
 void sse_begin(sse *s, exchange *x, void (*on_park)(void *arg, bool parked), void *arg)
 {
-    *s = (sse){.x = x, .chunked = x->http_1_1, .on_park = on_park, .arg = arg};
+    *s = (sse){.to = {.x = x, .on_drained = on_drained, .on_timer = on_timer},
+               .chunked = x->http_1_1,
+               .on_park = on_park,
+               .arg = arg};
     buf head;
     buf_init(&head, LIMIT_HEAD_BYTES);
     if (!s->chunked)
         x->keep_alive = false;
-    x->sse = s;
+    x->stream = &s->to;
     s->sent_ms = now_ms(s);
     response_write_head(x, 200, "text/event-stream",
                         s->chunked ? "cache-control: no-cache\r\ntransfer-encoding: chunked\r\n"
@@ -33,16 +39,16 @@ void sse_begin(sse *s, exchange *x, void (*on_park)(void *arg, bool parked), voi
 
 ON_LOOP static void drop(sse *s, size_t queued)
 {
-    log_event(LOG_INFO, "slow_reader_dropped", "id=%s queued=%zu", s->x->id, queued);
+    log_event(LOG_INFO, "slow_reader_dropped", "id=%s queued=%zu", s->to.x->id, queued);
     s->dropped = true;
-    conn_fail(s->x->conn);
+    conn_fail(s->to.x->conn);
 }
 
 /* Judges the reader by what is queued for it. */
 ON_LOOP static void check_queue(sse *s)
 {
-    const server_limits *limits = &conn_server(s->x->conn)->limits;
-    size_t queued = conn_queued(s->x->conn);
+    const server_limits *limits = &conn_server(s->to.x->conn)->limits;
+    size_t queued = conn_queued(s->to.x->conn);
     if (s->parked && queued >= s->parked_queued + limits->drop_bytes) {
         drop(s, queued);
         return;
@@ -51,11 +57,11 @@ ON_LOOP static void check_queue(sse *s)
         s->parked = true;
         s->parked_queued = queued;
         s->parked_ms = now_ms(s);
-        conn_set_timer(s->x->conn, limits->stall_ms);
+        conn_set_timer(s->to.x->conn, limits->stall_ms);
         s->on_park(s->arg, true);
     } else if (s->parked && queued <= limits->park_bytes / 2) {
         s->parked = false;
-        conn_set_timer(s->x->conn, limits->ping_ms);
+        conn_set_timer(s->to.x->conn, limits->ping_ms);
         s->on_park(s->arg, false);
     }
 }
@@ -70,19 +76,20 @@ ON_LOOP static void send_bytes(sse *s, const char *bytes, size_t len)
     if (s->chunked)
         buf_puts(&out, "\r\n");
     s->sent_ms = now_ms(s);
-    conn_send(s->x->conn, &out);
+    conn_send(s->to.x->conn, &out);
     check_queue(s);
 }
 
 void sse_send(sse *s, const buf *events)
 {
-    if (!s->x || s->dropped)
+    if (!s->to.x || s->dropped)
         return;
     if (events->failed) {
-        conn_fail(s->x->conn);
+        conn_fail(s->to.x->conn);
         return;
     }
-    for (const char *at = events->data, *end = at + events->len; at < end && s->x && !s->dropped;) {
+    for (const char *at = events->data, *end = at + events->len;
+         at < end && s->to.x && !s->dropped;) {
         const char *empty_line = memmem(at, (size_t)(end - at), "\n\n", 2);
         const char *next = empty_line ? empty_line + 2 : end;
         send_bytes(s, at, (size_t)(next - at));
@@ -92,11 +99,11 @@ void sse_send(sse *s, const buf *events)
 
 void sse_end(sse *s, bool failed)
 {
-    exchange *x = s->x;
+    exchange *x = s->to.x;
     if (!x)
         return;
-    s->x = NULL;
-    x->sse = NULL;
+    s->to.x = NULL;
+    x->stream = NULL;
     if (failed)
         x->keep_alive = false;
     if (s->chunked) {
@@ -108,22 +115,25 @@ void sse_end(sse *s, bool failed)
     conn_end_reply(x->conn);
 }
 
-void sse_on_drained(sse *s)
+static void on_drained(reply_stream *to)
 {
-    check_queue(s);
+    assert_on_loop();
+    check_queue((sse *)(void *)to);
 }
 
-void sse_on_timer(sse *s)
+static void on_timer(reply_stream *to)
 {
-    const server_limits *limits = &conn_server(s->x->conn)->limits;
+    assert_on_loop();
+    sse *s = (sse *)(void *)to;
+    const server_limits *limits = &conn_server(s->to.x->conn)->limits;
     uint64_t now = now_ms(s), quiet = now - s->sent_ms;
     if (s->parked) {
         uint64_t stuck = now - s->parked_ms;
         if (stuck < limits->stall_ms) {
-            conn_set_timer(s->x->conn, limits->stall_ms - stuck);
+            conn_set_timer(s->to.x->conn, limits->stall_ms - stuck);
             return;
         }
-        drop(s, conn_queued(s->x->conn));
+        drop(s, conn_queued(s->to.x->conn));
         return;
     }
     if (quiet >= limits->ping_ms) {
@@ -131,5 +141,5 @@ void sse_on_timer(sse *s)
         send_bytes(s, ping, sizeof ping - 1);
         quiet = 0;
     }
-    conn_set_timer(s->x->conn, limits->ping_ms - quiet);
+    conn_set_timer(s->to.x->conn, limits->ping_ms - quiet);
 }

@@ -16,7 +16,7 @@
 #include <stdint.h>
 
 typedef struct sse {
-    exchange *x; /* NULL before begin, after end and once the client left */
+    reply_stream to;
     bool chunked, parked, dropped;
     uint64_t sent_ms, parked_ms; /* loop time of the last event, of the parking */
     size_t parked_queued;        /* bytes queued when it was parked */
@@ -30,9 +30,5 @@ void sse_begin(sse *s, exchange *x, void (*on_park)(void *arg, bool parked), voi
 void sse_send(sse *s, const buf *events) ON_LOOP;
 /* Ends the reply and the exchange; failed: the connection is closed after it. */
 void sse_end(sse *s, bool failed) ON_LOOP;
-
-/* Called by the connection: the queue has shrunk; the timer of conn_set_timer ran out. */
-void sse_on_drained(sse *s) ON_LOOP;
-void sse_on_timer(sse *s) ON_LOOP;
 
 #endif

@@ -52,7 +52,7 @@ static void on_turn(uv_timer_t *timer)
         buf_free(&event);
     }
     if (f->sent == f->count) {
-        f->stream.x->on_gone = NULL;
+        f->stream.to.x->on_gone = NULL;
         sse_end(&f->stream, f->fail);
         end_feed(f);
     }
