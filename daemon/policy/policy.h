@@ -5,22 +5,28 @@
  * and holds a reference until its last token, so a policy is freed by the last one out.
  *
  * Threads: every function may be called by any thread; the registry's mutex guards its pointers,
- * and references are taken under it. */
+ * and references are taken under it. Memory of policies is given back by the registry's own thread:
+ * whoever drops the last reference never waits for it. */
 #ifndef DAEMON_POLICY_POLICY_H
 #define DAEMON_POLICY_POLICY_H
 
+#include "base/buf.h"
 #include "engine.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-enum { POLICY_ID_CHARS = 20 }; /* "pol_" + 16 hex */
+enum { POLICY_ID_CHARS = 20, POLICY_STAGE_BYTES = 16 }; /* "pol_" + 16 hex */
 
 typedef struct policy policy;
 typedef struct policy_registry policy_registry;
 
 /* ---- a policy ---- */
+
+/* Takes the model's reference over, also on failure. id NULL: from the model's digest. NULL when
+ * memory is out. */
+policy *policy_create(eng_model *model, const char *id, const char *stage, int64_t created);
 policy *policy_ref(policy *p);
 void policy_unref(policy *p);              /* NULL allowed */
 const char *policy_id(const policy *p);    /* "pol_0123456789abcdef" */
@@ -28,17 +34,16 @@ const char *policy_hex(const policy *p);   /* the 16 digits alone */
 eng_model *policy_model(const policy *p);  /* lives as long as the policy */
 const char *policy_stage(const policy *p); /* "pretrained", "sft", ... */
 int64_t policy_created(const policy *p);   /* Unix seconds */
+void policy_count_request(policy *p);      /* for policy_requests_total */
 
-/* ---- the registry ---- */
-policy_registry *policy_registry_create(void); /* NULL when memory is out */
+bool policy_id_valid(const char *s); /* "pol_" and 16 lower-case hex digits, to the end */
+/* 1 to 64 of a-z 0-9 -, not starting with -. */
+bool policy_alias_valid(const char *s);
+
+/* ---- the registry: names ---- */
+policy_registry *policy_registry_create(void); /* NULL when memory or threads are out */
+/* Waits until all memory is given back, but for policies that someone still holds. */
 void policy_registry_free(policy_registry *r);
-
-/* Loads a model file or directory and, on success, makes it a resident policy and points `alias`
- * (created if needed) at it; the first alias ever set is the default one. Blocks while the weights
- * are read and packed. */
-ENG_MUST_CHECK eng_status policy_registry_load(policy_registry *r, const char *alias,
-                                               const char *path, const eng_model_options *options,
-                                               eng_error *err);
 
 typedef enum policy_lookup {
     POLICY_FOUND,
@@ -59,5 +64,45 @@ typedef struct policy_alias_view {
 /* Fills at most cap aliases in order of creation and returns how many there are. */
 size_t policy_registry_aliases(policy_registry *r, policy_alias_view *out, size_t cap);
 bool policy_registry_ready(policy_registry *r); /* is the default alias set? */
+
+/* Points an alias (created if needed; the first ever set is the default one) at p, which becomes
+ * resident. `previous` (NULL: none) stays resident for a way back, until its room is needed.
+ * ENG_FULL past the most aliases or resident policies there may be; nothing changed then. */
+ENG_MUST_CHECK eng_status policy_registry_point(policy_registry *r, const char *alias, policy *p,
+                                                policy *previous, eng_error *err);
+/* policy_create of a model file or directory, then policy_registry_point: a model with a name and
+ * without versions, for tests and tools. Blocks while the weights are read and packed. */
+ENG_MUST_CHECK eng_status policy_registry_load(policy_registry *r, const char *alias,
+                                               const char *path, const eng_model_options *options,
+                                               eng_error *err);
+
+/* ---- the registry: memory ---- */
+
+typedef enum policy_keep {
+    POLICY_SPARE, /* resident though nobody uses it, until its room is needed; two at most */
+    POLICY_HELD   /* until policy_registry_release */
+} policy_keep;
+
+/* Makes p resident beside the aliases; an id that is resident already keeps its policy. False when
+ * there are too many. */
+bool policy_registry_add(policy_registry *r, policy *p, policy_keep keep);
+void policy_registry_release(policy_registry *r, const char *id); /* of POLICY_HELD */
+/* A reference to the resident policy of this id, or NULL. */
+policy *policy_registry_find(policy_registry *r, const char *id);
+
+typedef struct policy_room {
+    size_t bytes;    /* of all policies, those being given back included */
+    size_t n_of;     /* policies that were once the given alias's and are still in memory */
+    uint64_t change; /* moves on whenever memory is given back */
+} policy_room;
+policy_room policy_registry_room(policy_registry *r, const char *alias);
+/* Drops one policy that no request holds and no alias points at: a spare one, oldest first, then an
+ * alias's previous one. False when there is none. */
+bool policy_registry_evict(policy_registry *r);
+/* Waits until `change` has moved on or ms have passed. */
+void policy_registry_wait(policy_registry *r, uint64_t change, uint32_t ms);
+
+/* policy_info and policy_requests_total in Prometheus' format. */
+void policy_registry_metrics(policy_registry *r, buf *out);
 
 #endif

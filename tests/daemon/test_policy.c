@@ -10,8 +10,8 @@
 /* A tiny model file; the same seed gives the same digest. */
 static const char *model_file(uint64_t seed)
 {
-    static char path[2][512];
-    char *p = path[seed % 2];
+    static char path[4][512];
+    char *p = path[seed % 4];
     const test_model_spec spec = {.seed = seed};
     snprintf(p, sizeof path[0], "%s/%d.gguf", test_dir(), (int)seed);
     test_write_gguf(p, &spec);
@@ -50,12 +50,12 @@ static void expect_lookup(policy_registry *r, const char *name, policy_lookup wa
         FAIL("%s: %d, expected %d", name ? name : "(default)", (int)got, (int)want);
 }
 
-/* The id of the policy behind an alias, in one of two static places. */
+/* The id of the policy behind an alias, in one of four static places. */
 static const char *id_of(policy_registry *r, const char *alias)
 {
-    static char ids[2][POLICY_ID_CHARS + 1];
+    static char ids[4][POLICY_ID_CHARS + 1];
     static int turn;
-    char label[96], *id = ids[turn++ % 2];
+    char label[96], *id = ids[turn++ % 4];
     policy *p = found(r, alias, label);
     snprintf(id, sizeof ids[0], "%s", policy_id(p));
     policy_unref(p);
@@ -158,17 +158,184 @@ TEST(moving_an_alias_leaves_holders_their_policy)
     policy_registry *r = policy_registry_create();
     char label[96], before[POLICY_ID_CHARS + 1];
     load(r, "instruct", 1);
-    policy *held = policy_ref(found(r, NULL, label));
-    policy_unref(held);
+    policy *held = found(r, NULL, label);
     snprintf(before, sizeof before, "%s", policy_id(held));
     load(r, "instruct", 2);
     EXPECT(strcmp(id_of(r, NULL), before) != 0);
-    expect_lookup(r, before, POLICY_NOT_RESIDENT); /* no alias leads to it any more */
+    expect_label(r, before, before, before); /* a request holds it, so it can be pinned */
     EXPECT_EQ(eng_model_config(policy_model(held))->n_vocab, TEST_N_VOCAB);
+    policy_unref(held);
+    expect_lookup(r, before, POLICY_NOT_RESIDENT); /* the last one out */
     policy_registry_free(r);
-    EXPECT_STR(policy_id(held), before);
+}
+
+TEST(a_policy_may_outlive_its_registry)
+{
+    policy_registry *r = policy_registry_create();
+    char label[96];
+    load(r, "instruct", 1);
+    policy *held = found(r, NULL, label);
+    policy_registry_free(r);
+    EXPECT_EQ(eng_model_config(policy_model(held))->n_vocab, TEST_N_VOCAB);
     policy_unref(held);
 }
+
+/* ---- what stays in memory ---- */
+
+/* A policy of its own, one reference the caller's. */
+static policy *make(uint64_t seed)
+{
+    const eng_model_options options = {.n_threads = 1};
+    eng_model *model;
+    eng_error err;
+    EXPECT_OK(eng_model_open(&model, model_file(seed), &options, &err), err);
+    policy *p = policy_create(model, NULL, "ppo", 1);
+    EXPECT(p);
+    return p;
+}
+
+/* Points the alias at p, which loses the caller's reference. */
+static const char *point(policy_registry *r, const char *alias, policy *p, const char *previous)
+{
+    eng_error err;
+    policy *before = previous ? policy_registry_find(r, previous) : NULL;
+    EXPECT_OK(policy_registry_point(r, alias, p, before, &err), err);
+    policy_unref(before);
+    policy_unref(p);
+    return id_of(r, alias);
+}
+
+TEST(the_previous_policy_stays_until_its_room_is_needed)
+{
+    policy_registry *r = policy_registry_create();
+    char one[24], two[24];
+    snprintf(one, sizeof one, "%s", point(r, "a", make(1), NULL));
+    snprintf(two, sizeof two, "%s", point(r, "a", make(2), one));
+    expect_label(r, one, one, one);
+    EXPECT(policy_registry_evict(r)); /* the previous one */
+    expect_lookup(r, one, POLICY_NOT_RESIDENT);
+    EXPECT(!policy_registry_evict(r)); /* the current one never */
+    expect_label(r, two, two, two);
+    point(r, "a", make(3), two);
+    point(r, "a", make(4), id_of(r, "a"));
+    expect_lookup(r, two, POLICY_NOT_RESIDENT); /* two moves ago */
+    EXPECT_EQ(policy_registry_room(r, "a").n_of, 2);
+    policy_registry_free(r);
+}
+
+TEST(what_a_request_holds_is_not_evicted)
+{
+    policy_registry *r = policy_registry_create();
+    char one[24], label[96];
+    snprintf(one, sizeof one, "%s", point(r, "a", make(1), NULL));
+    policy *request = found(r, "a", label);
+    point(r, "a", make(2), one);
+    EXPECT(!policy_registry_evict(r));
+    policy_unref(request);
+    EXPECT(policy_registry_evict(r));
+    policy_registry_free(r);
+}
+
+TEST(spare_policies_are_two_at_most_and_go_first)
+{
+    policy_registry *r = policy_registry_create();
+    char ids[4][24];
+    point(r, "a", make(9), NULL);
+    for (uint64_t i = 0; i < 3; i++) {
+        policy *p = make(i);
+        snprintf(ids[i], sizeof ids[i], "%s", policy_id(p));
+        EXPECT(policy_registry_add(r, p, POLICY_SPARE));
+        policy_unref(p);
+    }
+    expect_lookup(r, ids[0], POLICY_NOT_RESIDENT);
+    expect_label(r, ids[1], ids[1], ids[1]);
+    EXPECT(policy_registry_evict(r));
+    expect_lookup(r, ids[1], POLICY_NOT_RESIDENT); /* the older one */
+    expect_label(r, ids[2], ids[2], ids[2]);
+    /* once an alias's, it is spare no more */
+    char nine[24];
+    snprintf(nine, sizeof nine, "%s", id_of(r, "a"));
+    policy *two = policy_registry_find(r, ids[2]);
+    EXPECT_STR(point(r, "a", two, nine), ids[2]);
+    point(r, "a", make(5), ids[2]);
+    point(r, "a", make(6), id_of(r, "a"));
+    expect_lookup(r, ids[2], POLICY_NOT_RESIDENT);
+    policy_registry_free(r);
+}
+
+TEST(held_policies_stay_until_they_are_released)
+{
+    policy_registry *r = policy_registry_create();
+    point(r, "a", make(1), NULL);
+    policy *p = make(2);
+    char id[24];
+    snprintf(id, sizeof id, "%s", policy_id(p));
+    EXPECT(policy_registry_add(r, p, POLICY_HELD));
+    policy_unref(p);
+    EXPECT(!policy_registry_evict(r));
+    expect_label(r, id, id, id);
+    policy_registry_release(r, id);
+    expect_lookup(r, id, POLICY_NOT_RESIDENT);
+    policy_registry_free(r);
+}
+
+TEST(room_counts_bytes_until_they_are_given_back)
+{
+    policy_registry *r = policy_registry_create();
+    char label[96], one[24];
+    EXPECT_EQ(policy_registry_room(r, NULL).bytes, 0);
+    snprintf(one, sizeof one, "%s", point(r, "a", make(1), NULL));
+    const size_t bytes = policy_registry_room(r, "a").bytes;
+    policy *request = found(r, "a", label);
+    EXPECT_EQ(bytes, eng_model_bytes(policy_model(request)));
+    point(r, "a", make(2), NULL);
+    policy_room room = policy_registry_room(r, "a");
+    EXPECT_EQ(room.bytes, 2 * bytes);
+    EXPECT_EQ(room.n_of, 2);
+    EXPECT_EQ(policy_registry_room(r, "b").n_of, 0);
+    policy_unref(request);
+    policy_registry_wait(r, room.change, 60 * 1000);
+    room = policy_registry_room(r, "a");
+    EXPECT_EQ(room.bytes, bytes);
+    EXPECT_EQ(room.n_of, 1);
+    policy_registry_free(r);
+}
+
+TEST(a_policy_is_resident_once)
+{
+    policy_registry *r = policy_registry_create();
+    char label[96];
+    point(r, "a", make(1), NULL);
+    point(r, "b", make(1), NULL);
+    policy *a = found(r, "a", label), *b = found(r, "b", label);
+    EXPECT(a == b);
+    policy_unref(a);
+    policy_unref(b);
+    policy_registry_free(r);
+}
+
+TEST(metrics_tell_aliases_and_requests)
+{
+    policy_registry *r = policy_registry_create();
+    char label[96], want[128];
+    point(r, "a", make(1), NULL);
+    policy *p = found(r, "a", label);
+    policy_count_request(p);
+    policy_count_request(p);
+    buf out;
+    buf_init(&out, 65536);
+    policy_registry_metrics(r, &out);
+    snprintf(want, sizeof want, "instructd_policy_info{alias=\"a\",policy=\"%s\"} 1\n",
+             policy_id(p));
+    EXPECT(strstr(out.data, want));
+    snprintf(want, sizeof want, "instructd_policy_requests_total{policy=\"%s\"} 2\n", policy_id(p));
+    EXPECT(strstr(out.data, want));
+    buf_free(&out);
+    policy_unref(p);
+    policy_registry_free(r);
+}
+
+/* ---- lists and limits ---- */
 
 TEST(aliases_are_listed_in_order_of_creation)
 {
