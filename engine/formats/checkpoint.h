@@ -63,7 +63,11 @@ ENG_MUST_CHECK eng_status eng_checkpoint_write_weights(const char *base, const e
 ENG_MUST_CHECK eng_status eng_checkpoint_verify(const char *dir, char id[ENG_POLICY_ID_BYTES],
                                                 eng_error *err);
 
-/* Likewise on an open directory; without `digests` only the sizes. */
+/* The stage that manifest.json tells, cut to cap bytes. Checks no digest. */
+ENG_MUST_CHECK eng_status eng_checkpoint_stage(const char *dir, char *out, size_t cap,
+                                               eng_error *err);
+
+/* eng_checkpoint_verify on an open directory; without `digests` only the sizes. */
 ENG_MUST_CHECK eng_status eng__manifest_check(int dir_fd, bool digests, eng_error *err);
 
 #endif

@@ -187,28 +187,44 @@ static eng_status check_root(int dir_fd, const eng_json *root, bool digests, eng
     return status;
 }
 
-/* digest may be NULL. */
-static eng_status check_manifest(int dir_fd, bool digests, char *digest, eng_error *err)
-{
+/* A manifest in memory; freed by close_manifest, also after a failure. */
+typedef struct manifest {
     char *text;
     size_t len;
     eng_arena arena;
     const eng_json *root;
+} manifest;
+
+static eng_status open_manifest(manifest *m, int dir_fd, eng_error *err)
+{
     eng_error why;
+    *m = (manifest){0};
+    eng_arena_init(&m->arena, 0);
     eng_status status =
-        eng__file_slurp(dir_fd, "manifest.json", MAX_MANIFEST_BYTES, &text, &len, err);
+        eng__file_slurp(dir_fd, "manifest.json", MAX_MANIFEST_BYTES, &m->text, &m->len, err);
     if (status != ENG_OK)
         return status;
-    if (digest)
-        eng_sha256_hex(text, len, digest);
-    eng_arena_init(&arena, 16 * len + (1u << 20));
-    status = eng_json_parse(&root, text, len, &arena, &why);
-    if (status != ENG_OK)
-        status = eng_fail(err, status, "manifest.json: %.400s", why.text);
-    else
-        status = check_root(dir_fd, root, digests, err);
-    eng_arena_free(&arena);
-    free(text);
+    eng_arena_init(&m->arena, 16 * m->len + (1u << 20));
+    status = eng_json_parse(&m->root, m->text, m->len, &m->arena, &why);
+    return status == ENG_OK ? status : eng_fail(err, status, "manifest.json: %.400s", why.text);
+}
+
+static void close_manifest(manifest *m)
+{
+    eng_arena_free(&m->arena);
+    free(m->text);
+}
+
+/* digest may be NULL. */
+static eng_status check_manifest(int dir_fd, bool digests, char *digest, eng_error *err)
+{
+    manifest m;
+    eng_status status = open_manifest(&m, dir_fd, err);
+    if (status == ENG_OK && digest)
+        eng_sha256_hex(m.text, m.len, digest);
+    if (status == ENG_OK)
+        status = check_root(dir_fd, m.root, digests, err);
+    close_manifest(&m);
     return status;
 }
 
@@ -227,5 +243,22 @@ eng_status eng_checkpoint_verify(const char *dir, char id[ENG_POLICY_ID_BYTES], 
     close(dir_fd);
     if (status == ENG_OK && id)
         snprintf(id, ENG_POLICY_ID_BYTES, "pol_%.16s", digest);
+    return status;
+}
+
+eng_status eng_checkpoint_stage(const char *dir, char *out, size_t cap, eng_error *err)
+{
+    manifest m;
+    int dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (dir_fd < 0)
+        return eng_fail(err, ENG_IO, "%s: %s", dir, strerror(errno));
+    eng_status status = open_manifest(&m, dir_fd, err);
+    const char *stage = status == ENG_OK ? eng_json_string(eng_json_get(m.root, "stage")) : NULL;
+    if (stage)
+        snprintf(out, cap, "%s", stage);
+    else if (status == ENG_OK)
+        status = eng_fail(err, ENG_FORMAT, "manifest.json, stage: expected a string");
+    close_manifest(&m);
+    close(dir_fd);
     return status;
 }
