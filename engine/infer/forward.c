@@ -89,7 +89,7 @@ static void score(const eng_model *m, const float *row, eng_output *o)
     double sum = 0;
     for (uint32_t i = 0; i < m->config.n_embd; i++)
         sum += (double)m->score[i] * (double)row[i];
-    o->score = (float)(sum + (double)m->score_bias[0]);
+    o->score = (float)(sum + (m->score_bias ? (double)m->score_bias[0] : 0));
     o->finite = isfinite(o->score);
     o->token = -1;
 }

@@ -186,7 +186,7 @@ static eng_status plan_layer(plan *p, uint32_t l, eng_error *err)
     return st;
 }
 
-/* The head of a reward or value model, in place of an unembedding. */
+/* The head of a reward or value model, in place of an unembedding; transformers' have no bias. */
 static eng_status plan_score(plan *p, eng_error *err)
 {
     eng_model *m = p->model;
@@ -198,6 +198,8 @@ static eng_status plan_score(plan *p, eng_error *err)
     const uint64_t room = round_up(c, ENG_GROUP_ROWS);
     p->vectors[p->n_vectors++] = (vector_job){t, &m->score, 0, c, room};
     p->vector_floats += room;
+    if (!eng__source_find(p->src, "score.bias"))
+        return ENG_OK;
     return plan_vector(p, &m->score_bias, "score.bias", 1, 0, 1, err);
 }
 

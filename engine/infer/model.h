@@ -30,7 +30,7 @@ struct eng_model {
     eng_norm final_norm;
     eng_linear unembed;         /* [V][C]; embed itself when tied; no data with a score head */
     float *score;               /* [C] the score head of a reward or value model, or NULL */
-    float *score_bias;          /* [1] */
+    float *score_bias;          /* [1] or NULL */
     float *rope_cos, *rope_sin; /* [T][rope_dims/2] or NULL */
 
     uint8_t *matrices; /* every packed group */

@@ -71,11 +71,10 @@ static eng_status find_param(const eng_source *src, const eng_param *p, const en
  * by its tensors. */
 static eng_status check_params(const eng_net *net, const eng_source *src, eng_error *err)
 {
-    const bool scored = eng__source_find(src, "score.weight") != NULL;
     for (uint32_t i = 0; i < net->layout.n_params; i++) {
         const eng_param *p = &net->layout.params[i];
-        const eng_tensor_info *t;
-        eng_status st = is_score(p) && !scored ? ENG_OK : find_param(src, p, &t, err);
+        const eng_tensor_info *t = eng__source_find(src, p->name);
+        eng_status st = is_score(p) && !t ? ENG_OK : find_param(src, p, &t, err);
         if (st != ENG_OK)
             return st;
     }

@@ -28,7 +28,8 @@ typedef struct eng_param {
 } eng_param;
 
 /* Opens a GGUF file or checkpoint directory with its tokenizer. ENG_HEAD_SCORE takes the score
- * tensors of the file; a file without them gets zeros (see eng_net_init_score). ENG_HEAD_LM of a
+ * tensors of the file; what it lacks of them is zero (transformers' reward models have no bias; see
+ * eng_net_init_score). ENG_HEAD_LM of a
  * file that has a score head and no unembedding is refused. [any] */
 ENG_MUST_CHECK eng_status eng_net_open(eng_net **out, const char *path, eng_head head,
                                        eng_error *err);

@@ -3,6 +3,7 @@
 #include "formats/checkpoint.h"
 #include "formats/new_model.h"
 #include "harness.h"
+#include "train/net.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -35,27 +36,39 @@ static eng_status read_with_head(void *ctx, const eng_tensor_info *t, float *dst
     return st;
 }
 
+static const char *known_dir(const char *arch, bool score)
+{
+    static char dir[512];
+    snprintf(dir, sizeof dir, "%s/%s-%d-known", test_dir(), arch, score);
+    return dir;
+}
+
+static eng_model *open_f32(const char *dir)
+{
+    const eng_model_options f32 = {.serve_type = ENG_SERVE_F32, .n_threads = 1};
+    eng_model *model;
+    eng_error err;
+    EXPECT_OK(eng_model_open(&model, dir, &f32, &err), err);
+    return model;
+}
+
 /* A model of the same body, with a score head or with an unembedding whose first row is that head.
  */
 static eng_model *open_model(const char *arch, bool score)
 {
-    char plain[512], dir[512], id[ENG_POLICY_ID_BYTES];
+    char plain[512], id[ENG_POLICY_ID_BYTES];
     eng_new_model spec = {.arch = arch, .n_layer = 2, .n_embd = WIDTH, .n_head = 4, .n_ctx = 64};
     known_head known = {.row_of = score ? "score.weight" : "output.weight"};
-    eng_model *model;
     eng_error err;
     spec.score = score;
     spec.untied = !score;
     snprintf(plain, sizeof plain, "%s/%s-%d", test_dir(), arch, score);
-    snprintf(dir, sizeof dir, "%s/%s-%d-known", test_dir(), arch, score);
     EXPECT_OK(eng_model_new(plain, &spec, id, &err), err);
     EXPECT_OK(eng__source_open(&known.src, plain, &err), err);
     eng_checkpoint_options options = {.read = read_with_head, .read_ctx = &known};
-    EXPECT_OK(eng_checkpoint_write(known.src, dir, &options, id, &err), err);
+    EXPECT_OK(eng_checkpoint_write(known.src, known_dir(arch, score), &options, id, &err), err);
     eng__source_close(known.src);
-    const eng_model_options f32 = {.serve_type = ENG_SERVE_F32, .n_threads = 1};
-    EXPECT_OK(eng_model_open(&model, dir, &f32, &err), err);
-    return model;
+    return open_f32(known_dir(arch, score));
 }
 
 /* The last row's output after N tokens, fed in steps of `chunk` rows. */
@@ -121,6 +134,46 @@ TEST(a_score_does_not_depend_on_chunks_or_threads)
     for (int i = 0; i < 3; i++)
         EXPECT_MEM(&parts[i], &whole, sizeof whole);
     eng_model_unref(model);
+}
+
+/* Makes a directory of one whose head has no bias, as transformers' classifiers are: its name
+ * becomes that of a buffer, which nothing reads. */
+static void drop_bias(const char *dir)
+{
+    char path[600];
+    size_t len;
+    snprintf(path, sizeof path, "%s/manifest.json", dir);
+    remove(path);
+    snprintf(path, sizeof path, "%s/model.safetensors", dir);
+    char *file = test_read_file(path, &len);
+    char *name = memmem(file, len, "\"score.bias\"", strlen("\"score.bias\""));
+    EXPECT(name);
+    memcpy(name, "\".attn.bias\"", strlen("\".attn.bias\""));
+    test_write_file(path, file, len);
+    free(file);
+}
+
+TEST(a_head_without_a_bias_scores_as_one_whose_bias_is_0)
+{
+    eng_model *with = open_model("llama", true);
+    drop_bias(known_dir("llama", true));
+    eng_model *without = open_f32(known_dir("llama", true));
+    EXPECT_NEAR(last_row(without, N, 1, NULL).score, last_row(with, N, 1, NULL).score - bias, 1e-6);
+    eng_model_unref(with);
+    eng_model_unref(without);
+}
+
+TEST(a_network_takes_a_head_without_a_bias)
+{
+    eng_net *net;
+    eng_error err;
+    eng_model_unref(open_model("gpt2", true));
+    drop_bias(known_dir("gpt2", true));
+    EXPECT_OK(eng_net_open(&net, known_dir("gpt2", true), ENG_HEAD_SCORE, &err), err);
+    EXPECT(eng_net_find(net, "score.bias")->data[0] == 0);
+    for (uint32_t i = 0; i < WIDTH; i++)
+        EXPECT(eng_net_find(net, "score.weight")->data[i] == head_weight(i));
+    eng_net_free(net);
 }
 
 TEST(a_runtime_tells_models_of_another_shape)

@@ -175,6 +175,12 @@ def llama_config(d, f, heads, kv_heads, layers, tied, **more):
             "bos_token_id": 1, "eos_token_id": 2, **more}
 
 
+def qwen2_config(llama):
+    return llama | {
+        "architectures": ["Qwen2ForCausalLM"], "model_type": "qwen2", "rms_norm_eps": 1e-6,
+        "rope_theta": 1000000.0, "use_sliding_window": False, "attention_bias": True}
+
+
 def gpt2_config(d, inner, heads, layers, **more):
     return {"architectures": ["GPT2LMHeadModel"], "model_type": "gpt2", "n_embd": d,
             "n_inner": inner, "n_layer": layers, "n_head": heads, "n_positions": 128,
@@ -292,8 +298,22 @@ def quantize(source, target, kind):
         raise SystemExit(f"{target.name}: llama_model_quantize failed")
 
 
+def write_micro_models():
+    """The smallest of each shape, so that whole gradients fit beside them (train/)."""
+    llama = llama_config(16, 40, 4, 2, 2, tied=False)
+    write_directory("micro-llama", llama, llama_weights(llama, 7), "smollm")
+    gpt2 = gpt2_config(16, 40, 4, 2, n_positions=64, n_ctx=64)
+    write_directory("micro-gpt2", gpt2, gpt2_weights(gpt2, 8), "gpt-2", "transformer.")
+    qwen2 = qwen2_config(llama_config(16, 40, 4, 2, 2, tied=True))
+    write_directory("micro-qwen2", qwen2, llama_weights(qwen2, 9), "qwen2")
+    banded = gpt2_config(16, None, 2, 4, n_positions=64, n_ctx=64, window_size=5,
+                         attention_layers=["global", "local", "global", "local"])
+    write_directory("micro-gpt2-banded", banded, gpt2_weights(banded, 10), "gpt-2", "transformer.")
+
+
 def main():
     MODELS.mkdir(exist_ok=True)
+    write_micro_models()
     llama = llama_config(64, 96, 4, 2, 2, tied=False)
     weights = llama_weights(llama, 1)
     write_directory("tiny-llama", llama, weights, "smollm")
@@ -306,9 +326,7 @@ def main():
     for kind in ("q8_0", "q4_1"):
         quantize(MODELS / "tiny-gpt2-f32.gguf", MODELS / f"tiny-gpt2-{kind}.gguf", kind)
 
-    qwen2 = llama_config(64, 96, 4, 2, 2, tied=True) | {
-        "architectures": ["Qwen2ForCausalLM"], "model_type": "qwen2", "rms_norm_eps": 1e-6,
-        "rope_theta": 1000000.0, "use_sliding_window": False, "attention_bias": True}
+    qwen2 = qwen2_config(llama_config(64, 96, 4, 2, 2, tied=True))
     weights = llama_weights(qwen2, 3)
     write_directory("tiny-qwen2", qwen2, weights, "qwen2")
     write_gguf(MODELS / "tiny-qwen2-f32.gguf", qwen2, weights, "qwen2")
