@@ -20,8 +20,8 @@ static void rotate_heads(const qkv_job *job, float *x, uint32_t heads, uint32_t 
     const uint32_t half = t->c.rope_dims / 2;
     const size_t at = (size_t)t->position[row] * half;
     for (uint32_t h = 0; s->rope_cos && h < heads; h++, x += t->c.head_dim)
-        t->kernels->rotate(x, s->rope_cos + at, s->rope_sin + at, half,
-                           t->c.pos == ENG_POS_ROPE_PAIRS, sign);
+        t->k->rotate(x, s->rope_cos + at, s->rope_sin + at, half, t->c.pos == ENG_POS_ROPE_PAIRS,
+                     sign);
 }
 
 static float score_scale(const eng_config *c)
@@ -40,7 +40,7 @@ static void finish_rows(void *arg, uint32_t r0, uint32_t r1, uint32_t piece)
     for (uint32_t r = r0; r < r1; r++) {
         float *x = job->qkv + (size_t)r * t->g;
         if (job->bias)
-            t->kernels->add(x, job->bias, t->g);
+            t->k->add(x, job->bias, t->g);
         rotate_heads(job, x, c->n_head + c->n_kv_head, r, 1);
         t->k->scale(x, score_scale(c), nq);
     }
@@ -72,7 +72,7 @@ static void add_groups(const eng_tape *t, float *dk, uint32_t row)
             if (h % group == 0)
                 memcpy(to, parts[p] + (size_t)h * d, d * sizeof *to);
             else
-                t->kernels->add(to, parts[p] + (size_t)h * d, d);
+                t->k->add(to, parts[p] + (size_t)h * d, d);
         }
 }
 

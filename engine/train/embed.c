@@ -21,7 +21,7 @@ static void embed_rows(void *arg, uint32_t r0, uint32_t r1, uint32_t piece)
         float *x = t->layers[0].x + (size_t)r * c;
         memcpy(x, table + (size_t)t->pack->tokens[r] * c, c * sizeof *x);
         if (positions)
-            t->kernels->add(x, positions + (size_t)t->position[r] * c, c);
+            t->k->add(x, positions + (size_t)t->position[r] * c, c);
     }
 }
 
@@ -41,9 +41,9 @@ static void embed_columns(void *arg, uint32_t c0, uint32_t c1)
     float *positions = eng__grad(job->grads, job->net->layout.positions);
     for (uint32_t r = 0; r < t->m; r++) {
         const float *d = t->dstream + (size_t)r * c + c0;
-        t->kernels->add(table + (size_t)t->pack->tokens[r] * c + c0, d, c1 - c0);
+        t->k->add(table + (size_t)t->pack->tokens[r] * c + c0, d, c1 - c0);
         if (positions)
-            t->kernels->add(positions + (size_t)t->position[r] * c + c0, d, c1 - c0);
+            t->k->add(positions + (size_t)t->position[r] * c + c0, d, c1 - c0);
     }
 }
 

@@ -22,7 +22,7 @@ static void sum_rows(void *arg, uint32_t r0, uint32_t r1, uint32_t piece)
     float *sums = t->partials + piece * t->ld_partials;
     memset(sums, 0, job->n * sizeof *sums);
     for (uint32_t r = r0; r < r1; r++)
-        t->kernels->add(sums, job->dy + (size_t)r * job->n, job->n);
+        t->k->add(sums, job->dy + (size_t)r * job->n, job->n);
 }
 
 void eng__linear_backward(eng_tape *t, float *dx, float *dw, float *db, const float *dy,

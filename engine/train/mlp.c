@@ -24,13 +24,13 @@ static void activate_rows(void *arg, uint32_t r0, uint32_t r1, uint32_t piece)
         float *wide = job->layer->wide + (size_t)r * t->w;
         float *hidden = job->layer->hidden + (size_t)r * f;
         if (gated(t)) {
-            t->kernels->swiglu(hidden, wide, wide + f, f);
+            t->k->swiglu(hidden, wide, wide + f, f);
             continue;
         }
         if (job->bias)
-            t->kernels->add(wide, job->bias, f);
+            t->k->add(wide, job->bias, f);
         memcpy(hidden, wide, f * sizeof *hidden);
-        t->kernels->gelu_tanh(hidden, f);
+        t->k->gelu_tanh(hidden, f);
     }
 }
 

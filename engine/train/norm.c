@@ -21,10 +21,10 @@ static const float *join_row(eng_tape *t, const eng__join *j, uint32_t r)
     const float *out = j->out + (size_t)r * c;
     memcpy(joined, out, c * sizeof *joined);
     if (j->out_bias)
-        t->kernels->add(joined, j->out_bias, c);
+        t->k->add(joined, j->out_bias, c);
     if (t->dropout)
         eng__dropout_row(t, joined, joined, r, j->sublayer);
-    t->kernels->add(joined, stream, c);
+    t->k->add(joined, stream, c);
     return joined;
 }
 

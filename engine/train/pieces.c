@@ -58,7 +58,7 @@ static void add_columns(void *arg, uint32_t c0, uint32_t c1)
     const eng_tape *t = job->t;
     const float *partial = t->partials + job->from + c0;
     for (uint32_t p = 0; p < n_pieces(t->m, ENG__PIECE_ROWS); p++, partial += t->ld_partials)
-        t->kernels->add(job->to + c0, partial, c1 - c0);
+        t->k->add(job->to + c0, partial, c1 - c0);
 }
 
 void eng__add_partials(eng_tape *t, float *to, size_t from, uint32_t n)

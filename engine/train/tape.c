@@ -185,7 +185,6 @@ static eng_status fill(eng_tape *t, eng_error *err)
     if (o->max_tokens == 0 || o->max_seqs == 0)
         return eng_fail(err, ENG_INVALID, "a tape of %u tokens and %u sequences, expected both > 0",
                         o->max_tokens, o->max_seqs);
-    t->kernels = eng__kernels_choose(o->kernels);
     t->k = eng__train_kernels_choose(o->kernels);
     if (!t->k)
         return eng_fail(err, ENG_UNSUPPORTED, "this CPU does not run the kernel set \"%s\"",

@@ -6,7 +6,6 @@
 #ifndef ENG_TRAIN_TAPE_H
 #define ENG_TRAIN_TAPE_H
 
-#include "compute/kernels/kernels.h"
 #include "compute/kernels/train_kernels.h"
 #include "compute/sgemm.h"
 #include "train/net_parts.h"
@@ -44,7 +43,6 @@ struct eng_tape {
     eng_config c;
     eng_tape_options options;
     const eng_parallel *parallel;
-    const eng_kernels *kernels;
     const eng_train_kernels *k;
     eng_sgemm *gemm;
     uint32_t g, w; /* G, W */

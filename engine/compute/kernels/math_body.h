@@ -1,9 +1,11 @@
-/* Sums, exp and the like that the row-wise kernels of serving and of training share, for one
- * instruction set. Included after its simd_<isa>.h.
+/* What serving's kernels and training's share, for one instruction set: sums, exp, activations,
+ * rotation. Included after its simd_<isa>.h.
  *
  * Sums run in 16 lanes (element i in lane i mod 16) that are added in lane order at the end,
  * whatever LANES is. */
 #include "compute/kernels/kernels.h"
+
+#include <string.h>
 
 /* See gemm_body.h. */
 #ifndef INLINE
@@ -38,6 +40,7 @@ INLINE float sum16(const float v[16])
     return s;
 }
 
+#ifndef SIMD_HAS_EXP /* a vector layer may bring its own */
 /* e^x, relative error below 2e-7: x = n ln 2 + r, a degree-6 polynomial in r, scaled by 2^n. Below
  * -87.3 the result stays at e^-87.3. NaN stays NaN (min and max give their second operand then). */
 INLINE vf vf_exp(vf x)
@@ -55,6 +58,7 @@ INLINE vf vf_exp(vf x)
     p = vf_fma(p, vf_mul(r, r), vf_add(r, vf_set1(1.0f)));
     return vf_scale2(p, vi_from_vf(n));
 }
+#endif
 
 INLINE float max_of(vf v)
 {
@@ -83,4 +87,77 @@ INLINE float sum_lanes(const float *x, uint32_t c, float mean, bool plain)
         s[i % 16] += plain ? v : v * v;
     }
     return sum16(s);
+}
+
+/* ---- rows that both have ---- */
+
+INLINE vf swiglu_vf(vf g, vf u)
+{
+    vf e = vf_exp(vf_sub(vf_set1(0), g));
+    return vf_mul(vf_div(g, vf_add(vf_set1(1), e)), u);
+}
+
+static void swiglu(float *y, const float *gate, const float *up, size_t n)
+{
+    size_t i = 0;
+    for (; i + LANES <= n; i += LANES)
+        vf_store(y + i, swiglu_vf(vf_load(gate + i), vf_load(up + i)));
+    if (i < n) {
+        float g[LANES] = {0}, u[LANES] = {0};
+        memcpy(g, gate + i, (n - i) * sizeof *g);
+        memcpy(u, up + i, (n - i) * sizeof *u);
+        vf_store(g, swiglu_vf(vf_load(g), vf_load(u)));
+        memcpy(y + i, g, (n - i) * sizeof *y);
+    }
+}
+
+/* x/2 (1 + tanh z) = x / (1 + e^-2z) */
+INLINE vf gelu_vf(vf x)
+{
+    vf cube = vf_mul(vf_mul(x, x), x);
+    vf z = vf_mul(vf_set1(0.79788456080286535588f), vf_fma(vf_set1(0.044715f), cube, x));
+    vf e = vf_exp(vf_mul(vf_set1(-2.0f), z));
+    return vf_div(x, vf_add(vf_set1(1), e));
+}
+
+static void gelu_tanh(float *y, size_t n)
+{
+    size_t i = 0;
+    for (; i + LANES <= n; i += LANES)
+        vf_store(y + i, gelu_vf(vf_load(y + i)));
+    if (i < n) {
+        float x[LANES] = {0};
+        memcpy(x, y + i, (n - i) * sizeof *x);
+        vf_store(x, gelu_vf(vf_load(x)));
+        memcpy(y + i, x, (n - i) * sizeof *y);
+    }
+}
+
+static void add_rows(float *y, const float *x, size_t n)
+{
+    size_t i = 0;
+    for (; i + LANES <= n; i += LANES)
+        vf_store(y + i, vf_add(vf_load(y + i), vf_load(x + i)));
+    for (; i < n; i++)
+        y[i] += x[i];
+}
+
+/* Pair i is (x[i * step], x[i * step + other]). */
+INLINE void rotate_pairs(float *restrict x, const float *restrict c, const float *restrict s,
+                         uint32_t half, uint32_t step, uint32_t other, float sign)
+{
+    for (uint32_t i = 0; i < half; i++) {
+        float a = x[i * step], b = x[i * step + other], sine = s[i] * sign;
+        x[i * step] = a * c[i] - b * sine;
+        x[i * step + other] = a * sine + b * c[i];
+    }
+}
+
+static void rotate(float *x, const float *cosines, const float *sines, uint32_t half, bool pairs,
+                   float sign)
+{
+    if (pairs)
+        rotate_pairs(x, cosines, sines, half, 2, 1, sign);
+    else
+        rotate_pairs(x, cosines, sines, half, 1, half, sign);
 }

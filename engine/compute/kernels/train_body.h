@@ -406,7 +406,8 @@ static void ema(float *average, const float *params, size_t n, float rate)
 }
 
 #define TRAIN_TABLE                                                                                \
-    .norm = norm, .norm_backward = norm_backward, .swiglu_backward = swiglu_backward,              \
+    .norm = norm, .norm_backward = norm_backward, .swiglu = swiglu, .gelu_tanh = gelu_tanh,        \
+    .add = add_rows, .rotate = rotate, .swiglu_backward = swiglu_backward,                         \
     .gelu_backward = gelu_backward, .dot = dot, .axpy = axpy, .scale = scale, .dropout = dropout,  \
     .max = max_row, .softmax = softmax, .exp_shifted = exp_shifted,                                \
     .softmax_backward = softmax_backward, .tile = tile, .adamw = adamw,                            \

@@ -39,6 +39,12 @@ typedef struct eng_train_kernels {
     /* dx += dL/dx, dw += dL/dw, db += dL/db (NULL: RMS) of the row, given dy = dL/dy */
     void (*norm_backward)(float *dx, float *dw, float *db, const float *dy, const float *x,
                           const float *w, uint32_t c, eng_row_stats stats);
+    /* As in kernels.h, and the same code. */
+    void (*swiglu)(float *y, const float *gate, const float *up, size_t n);
+    void (*gelu_tanh)(float *y, size_t n);
+    void (*add)(float *y, const float *x, size_t n);
+    void (*rotate)(float *x, const float *cosines, const float *sines, uint32_t half, bool pairs,
+                   float sign);
     /* dgate, dup of y = silu(gate) * up, given dy; they may lie where gate and up do */
     void (*swiglu_backward)(float *dgate, float *dup, const float *dy, const float *gate,
                             const float *up, size_t n);

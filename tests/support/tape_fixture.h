@@ -1,6 +1,6 @@
 /* What the tests of training share: nets of tiny models, packs of random tokens, tapes. */
-#ifndef TESTS_ENGINE_TAPE_FIXTURE_H
-#define TESTS_ENGINE_TAPE_FIXTURE_H
+#ifndef TESTS_SUPPORT_TAPE_FIXTURE_H
+#define TESTS_SUPPORT_TAPE_FIXTURE_H
 
 #include "harness.h"
 #include "model_files.h"
