@@ -73,7 +73,7 @@ typedef struct eng_train_kernels {
     /* ---- tiles ---- */
 
     /* C[m][n] = A B, or += if `add`: A element (i, p) lies at a[i * a_row + p * a_col], B [k][n]
-     * and C [m][n] are rows with strides ldb, ldc. For blocks that fit the caches. */
+     * and C [m][n] are rows with strides ldb, ldc; k >= 1. For blocks that fit the caches. */
     void (*tile)(size_t m, size_t n, size_t k, const float *a, size_t a_row, size_t a_col,
                  const float *b, size_t ldb, float *c, size_t ldc, bool add);
 
