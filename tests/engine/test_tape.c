@@ -1,6 +1,6 @@
 /* Training's forward against serving's, and what a tape promises about its gradients: the same
  * bits whatever the threads and the checkpoints, the same numbers however a batch is packed. That
- * they are the right gradients is test_gradients' affair. */
+ * they are the right gradients is test_gradients_fp64's affair. */
 #include "count_allocations.h"
 #include "engine.h"
 #include "parallel_threads.h"

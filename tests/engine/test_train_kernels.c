@@ -1,6 +1,6 @@
 /* Training's kernels: every set this CPU runs equal to the scalar one bit for bit, and the scalar
- * one right. That the backward rows are derivatives of the forward ones is test_gradients' affair,
- * which compiles the same source in double. */
+ * one right. That the backward rows are derivatives of the forward ones is test_gradients_fp64's
+ * affair, which compiles the same source in double. */
 #include "train_kernel_cases.h"
 
 static const eng_train_kernels *kernel_set(int i)
