@@ -11,6 +11,8 @@
 #include "bridge/messages.h"
 #include "engine.h"
 #include "host/events.h"
+#include "host/host_table.h"
+#include "host/plugin_host.h"
 #include "net/generate.h"
 #include "net/route.h"
 #include "net/server.h"
@@ -41,6 +43,8 @@ struct instructd {
     policy_registry *registry;
     store *store;
     events *events;
+    host_table *lent; /* to plugins */
+    plugin_host *plugins;
     mailbox inbox, outbox; /* to and from the scheduler */
     bool inbox_open, outbox_open;
     loop_wake wake;
@@ -333,7 +337,8 @@ static void fill_service(instructd *d)
                            .control = {.data_dir = c->data_dir,
                                        .registry = d->registry,
                                        .store = d->store,
-                                       .events = d->events},
+                                       .events = d->events,
+                                       .plugins = d->plugins},
                            .build = INSTRUCTD_VERSION,
                            .anonymous = c->anonymous && config_host_is_loopback(c->host),
                            .hosts = c->hosts,
@@ -350,6 +355,18 @@ static bool open_store(instructd *d, error_text *err)
     return store_open(&d->store, path, err);
 }
 
+/* Foreign code runs from here on. */
+static bool open_plugins(instructd *d, error_text *err)
+{
+    const config *c = &d->options.config;
+    char beside[PATH_MAX];
+    const char *directory = c->plugin_dir;
+    if (!directory && plugin_host_default_directory(beside, sizeof beside))
+        directory = beside;
+    d->lent = host_table_create(c->train_threads, INSTRUCTD_VERSION, "f32", err);
+    return d->lent && plugin_host_open(&d->plugins, directory, host_table_abi(d->lent), err);
+}
+
 /* Everything that needs memory or the system's leave, before the first socket. */
 ON_LOOP static bool open_rooms(instructd *d, error_text *err)
 {
@@ -357,7 +374,7 @@ ON_LOOP static bool open_rooms(instructd *d, error_text *err)
     if (d->lock_fd < 0)
         return false;
     d->keys = keys_open(d->options.config.data_dir, d->options.config.key_file, err);
-    if (!d->keys || !open_store(d, err))
+    if (!d->keys || !open_store(d, err) || !open_plugins(d, err))
         return false;
     d->events = events_create();
     d->loop_open = uv_loop_init(&d->loop) == 0;
@@ -475,6 +492,8 @@ void daemon_free(instructd *d)
     }
     if (d->registry)
         policy_registry_free(d->registry);
+    plugin_host_free(d->plugins);
+    host_table_free(d->lent);
     store_close(d->store);
     events_free(d->events);
     metrics_free(d->metrics);

@@ -2,12 +2,11 @@
 #include "api/text.h"
 
 #include "api/json_out.h"
+#include "api/list.h"
 #include "api/model_name.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-enum { DEFAULT_PAGE = 20, MAX_PAGE = 100 };
 
 static void put_model(buf *out, const char *id, const policy *p, const eng_model *model)
 {
@@ -49,19 +48,6 @@ static void aliases_free(policy_alias_view *list, size_t n)
     free(list);
 }
 
-static bool read_limit(const char *text, size_t *limit, api_error *err)
-{
-    *limit = DEFAULT_PAGE;
-    if (!text)
-        return true;
-    size_t digits = strspn(text, "0123456789");
-    *limit = digits && digits < 4 && !text[digits] ? strtoul(text, NULL, 10) : 0;
-    if (*limit >= 1 && *limit <= MAX_PAGE)
-        return true;
-    return api_invalid(err, "invalid_value", "limit", "limit: expected an integer from 1 to %d",
-                       MAX_PAGE);
-}
-
 /* The index behind the alias `after`. */
 static bool read_after(const char *after, const policy_alias_view *list, size_t n, size_t *start,
                        api_error *err)
@@ -81,22 +67,20 @@ static bool read_after(const char *after, const policy_alias_view *list, size_t 
 bool api_models_page(policy_registry *registry, const char *limit, const char *after, buf *out,
                      api_error *err)
 {
-    size_t n, start, count;
+    size_t n, start;
+    uint32_t count;
     policy_alias_view *list = aliases_take(registry, &n);
     if (!list)
         return api_no_memory(err);
-    bool done = read_limit(limit, &count, err) && read_after(after, list, n, &start, err);
+    bool done = list_limit_read(limit, &count, err) && read_after(after, list, n, &start, err);
     if (done) {
         size_t end = n - start > count ? start + count : n;
-        JSON_LIT(out, "{\"object\":\"list\",\"data\":[");
+        list_begin(out);
         for (size_t i = start; i < end; i++) {
-            if (i > start)
-                buf_putc(out, ',');
+            list_next(out, i - start);
             put_model(out, list[i].name, list[i].policy, policy_model(list[i].policy));
         }
-        JSON_LIT(out, "],\"has_more\":");
-        json_bool(out, end < n);
-        buf_putc(out, '}');
+        list_end(out, end < n);
         done = !out->failed || api_no_memory(err);
     }
     aliases_free(list, n);

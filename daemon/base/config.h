@@ -33,6 +33,8 @@ typedef struct config {
     config_kv kv_type;
     config_weights weights;
     uint32_t max_running, prefill_budget, max_queued;
+    const char *plugin_dir;         /* NULL: ../lib/plugins beside the executable's directory */
+    uint32_t train_threads;         /* 0: one per core */
     const char *key_file;           /* NULL: the admin key alone */
     bool anonymous;                 /* keyless requests may infer, on a loopback-only bind */
     const char *hosts[CONFIG_LIST]; /* Host values taken beside the loopback ones */

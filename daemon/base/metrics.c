@@ -5,7 +5,6 @@
 #include <string.h>
 
 enum {
-    ROUTES = 32,
     CODES = 24, /* distinct status codes of one route */
     BUCKETS = 16
 };
@@ -84,7 +83,7 @@ typedef struct route_count {
 struct metrics {
     atomic_int_least64_t values[METRIC_VALUES]; /* (a) */
     histogram histograms[METRIC_HISTOGRAMS];
-    route_count routes[ROUTES]; /* (l) */
+    route_count routes[METRIC_ROUTES]; /* (l) */
 };
 
 metrics *metrics_create(void)
@@ -126,7 +125,7 @@ void metrics_observe(metrics *m, metric_histogram which, double seconds)
 
 void metrics_http(metrics *m, unsigned route, const char *route_name, int code)
 {
-    if (route >= ROUTES)
+    if (route >= METRIC_ROUTES)
         return;
     route_count *r = &m->routes[route];
     r->name = route_name;
@@ -182,7 +181,7 @@ void metrics_write(const metrics *m, buf *out)
 {
     write_values(m, out);
     write_family(out, "http_requests_total", "counter", "Replies by route and status.");
-    for (int r = 0; r < ROUTES; r++)
+    for (int r = 0; r < METRIC_ROUTES; r++)
         for (int i = 0; m->routes[r].name && i < CODES && m->routes[r].codes[i].code; i++)
             buf_printf(out, "instructd_http_requests_total{route=\"%s\",code=\"%d\"} %llu\n",
                        m->routes[r].name, m->routes[r].codes[i].code,

@@ -36,6 +36,8 @@ typedef enum metric_histogram {
     METRIC_HISTOGRAMS
 } metric_histogram;
 
+enum { METRIC_ROUTES = 96 }; /* places of http_requests_total */
+
 typedef struct metrics metrics;
 
 metrics *metrics_create(void);
@@ -44,7 +46,8 @@ void metrics_add(metrics *m, metric_value value, int64_t delta);
 void metrics_set(metrics *m, metric_value value, int64_t to);
 int64_t metrics_get(const metrics *m, metric_value value);
 void metrics_observe(metrics *m, metric_histogram histogram, double seconds);
-/* http_requests_total{route,code}; route is an index the route table hands out, < 32. [loop] */
+/* http_requests_total{route,code}; route is an index the route table hands out, below
+ * METRIC_ROUTES. [loop] */
 void metrics_http(metrics *m, unsigned route, const char *route_name, int code);
 /* Prometheus text format. [loop] */
 void metrics_write(const metrics *m, buf *out);

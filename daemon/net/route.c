@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "base/query.h"
+#include "control/jobs.h"
 #include "net/conn.h"
 #include "net/generate.h"
 #include "net/manage.h"
@@ -24,6 +25,12 @@ enum {
         path, methods, scope, body, while_draining, handle, metric, NULL                           \
     }
 
+/* A management route: `control` runs on a worker, which may wait for disk and database. */
+#define MANAGE(path, methods, scope, body, control, metric)                                        \
+    {                                                                                              \
+        path, methods, scope, body, false, manage, metric, control                                 \
+    }
+
 /* clang-format off */
 static const route routes[] = {
     ROUTE("/health",              GET,  ROUTE_PUBLIC, ROUTE_BODY_NONE, true,  plain_health,         "health"),
@@ -34,13 +41,16 @@ static const route routes[] = {
     ROUTE("/v1/completions",      POST, KEY_INFER,    ROUTE_BODY_JSON, false, generate_completions, "completions"),
     ROUTE("/v1/chat/completions", POST, KEY_INFER,    ROUTE_BODY_JSON, false, generate_chat,        "chat_completions"),
     ROUTE("/v1/rewards",          POST, KEY_INFER,    ROUTE_BODY_JSON, false, generate_rewards,     "rewards"),
-    ROUTE("/v1/rewards",          POST, KEY_INFER,    ROUTE_BODY_JSON, false, generate_rewards,     "rewards"),
     ROUTE("/tokenize",            POST, KEY_INFER,    ROUTE_BODY_JSON, false, plain_tokenize,       "tokenize"),
     ROUTE("/detokenize",          POST, KEY_INFER,    ROUTE_BODY_JSON, false, plain_detokenize,     "detokenize"),
     ROUTE("/tokenizer_info",      GET,  KEY_INFER,    ROUTE_BODY_NONE, false, plain_tokenizer_info, "tokenizer_info"),
+
+    MANAGE("/v1/fine_tuning/methods", GET, KEY_TRAIN, ROUTE_BODY_NONE, control_methods_list, "methods"),
 };
 /* clang-format on */
 enum { N_ROUTES = sizeof routes / sizeof routes[0] };
+_Static_assert(N_ROUTES < (int)METRIC_ROUTES,
+               "each route, and \"other\", has its place in metrics");
 
 /* ---- matching ---- */
 

@@ -1,141 +1,7 @@
 /* The whole daemon in this process, with a tiny random model: routes, keys, Host and Origin,
  * generation, cancelling, draining. */
-#include "daemon/live_server.h"
+#include "daemon/daemon_fixture.h"
 #include "formats/new_model.h"
-#include "model_files.h"
-
-#include "daemon.h"
-
-typedef struct running {
-    instructd *daemon;
-    pthread_t thread;
-    error_text err;
-    int code;
-    daemon_options options;
-    char model[300], key_file[300], admin[128];
-} running;
-
-static void *run_thread(void *arg)
-{
-    running *r = arg;
-    r->code = daemon_run(r->daemon, &r->err);
-    return NULL;
-}
-
-/* SHA-256 of "sk-inst-label", "sk-inst-infer" and "sk-inst-page", from sha256sum. */
-static const char key_file[] =
-    "label label:rank fa3b252bb9e15d152639c6502daaf29f620f97fed7af7b7726b8a750812901ac\n"
-    "infer infer 557bce190d1fdd650cbd06f92e5548c3ddac58a899e5558b0a2180d61eb61d46\n"
-    "page playground 5b54f8650a657cca3963d9bbd37d8cb3c6bb754d41afcdf7ec365ccd4f4427bf\n";
-
-static running *create(bool with_model)
-{
-    running *r = calloc(1, sizeof *r);
-    config *c = &r->options.config;
-    log_set_level(LOG_ERROR);
-    config_defaults(c);
-    snprintf(r->model, sizeof r->model, "%s/model.gguf", test_dir());
-    snprintf(r->key_file, sizeof r->key_file, "%s/keys", test_dir());
-    if (with_model)
-        test_write_gguf(r->model, NULL);
-    test_write_file(r->key_file, key_file, sizeof key_file - 1);
-    snprintf(c->data_dir, sizeof c->data_dir, "%s/data", test_dir());
-    c->model = r->model;
-    c->key_file = r->key_file;
-    c->port = 0;
-    c->threads = 1;
-    c->kv_bytes = 16 << 20;
-    c->hosts[c->n_hosts++] = "box.example";
-    c->cors_origins[c->n_cors_origins++] = "https://app.example";
-    return r;
-}
-
-static void launch(running *r)
-{
-    error_text err = {""};
-    r->daemon = daemon_create(&r->options, &err);
-    if (!r->daemon)
-        FAIL("%s", err.text);
-    char path[1100];
-    snprintf(path, sizeof path, "%s/admin.key", r->options.config.data_dir);
-    char *key = test_read_file(path, NULL);
-    snprintf(r->admin, sizeof r->admin, "%.*s", (int)strcspn(key, "\n"), key);
-    free(key);
-    pthread_create(&r->thread, NULL, run_thread, r);
-}
-
-static int finish(running *r)
-{
-    pthread_join(r->thread, NULL);
-    int code = r->code;
-    daemon_free(r->daemon);
-    free(r);
-    return code;
-}
-
-static int stop(running *r)
-{
-    daemon_stop_async(r->daemon);
-    return finish(r);
-}
-
-static client dial(const running *r)
-{
-    return client_dial_port(daemon_port(r->daemon));
-}
-
-static int ask(const running *r, reply *out, const char *request)
-{
-    client k = dial(r);
-    int status = client_ask(&k, request, out);
-    client_close(&k);
-    return status;
-}
-
-/* The status alone. */
-static int status_of(const running *r, const char *request)
-{
-    reply out = {0};
-    int status = ask(r, &out, request);
-    reply_free(&out);
-    return status;
-}
-
-static void await_ready(const running *r)
-{
-    for (int i = 0; i < 2000; i++) {
-        if (status_of(r, "GET /ready HTTP/1.1\r\nHost: localhost\r\n\r\n") == 200)
-            return;
-        usleep(5 * 1000);
-    }
-    FAIL("the daemon did not become ready");
-}
-
-static running *start(void)
-{
-    running *r = create(true);
-    launch(r);
-    await_ready(r);
-    return r;
-}
-
-static char *post(const char *path, const char *headers, const char *body)
-{
-    static char text[4][4096];
-    static unsigned turn;
-    char *t = text[turn++ % 4];
-    snprintf(t, sizeof text[0],
-             "POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n%s"
-             "Content-Length: %zu\r\n\r\n%s",
-             path, headers, strlen(body), body);
-    return t;
-}
-
-static void expect_in(const reply *r, const char *part)
-{
-    if (!r->body || !strstr(r->body, part))
-        FAIL("\"%s\" is not in %s", part, r->body ? r->body : "(nothing)");
-}
 
 TEST(the_plain_routes_answer)
 {
@@ -196,10 +62,37 @@ TEST(requests_that_fit_no_route_are_told_why)
     EXPECT_EQ(stop(r), 0);
 }
 
+static char *get(const char *path, const char *headers)
+{
+    static char text[2][1024];
+    static unsigned turn;
+    char *t = text[turn++ % 2];
+    snprintf(t, sizeof text[0], "GET %s HTTP/1.1\r\nHost: localhost\r\n%s\r\n", path, headers);
+    return t;
+}
+
+TEST(a_plugin_of_the_directory_shows_up_with_its_schema)
+{
+    running *r = daemon_fixture(true);
+    r->options.config.plugin_dir = TEST_BINARY_DIR "/lib/plugins/template";
+    launch(r);
+    await_ready(r);
+    reply out;
+    EXPECT_EQ(ask(r, &out, get("/v1/fine_tuning/methods", TRAIN_KEY)), 200);
+    expect_in(&out, "{\"object\":\"list\",\"data\":[{\"type\":\"template\",\"plugin\":"
+                    "\"template\",\"schema\":{\"type\":\"object\"");
+    expect_in(&out, "\"default\":3");
+    expect_in(&out, "}],\"has_more\":false}");
+    reply_free(&out);
+    EXPECT_EQ(status_of(r, get("/v1/fine_tuning/methods", "")), 401);
+    EXPECT_EQ(status_of(r, get("/v1/fine_tuning/methods", INFER_KEY)), 403);
+    EXPECT_EQ(stop(r), 0);
+}
+
 /* API.md 1: who may do what. */
 TEST(keys_and_scopes_are_denied_by_default)
 {
-    running *r = create(true);
+    running *r = daemon_fixture(true);
     r->options.config.anonymous = false;
     launch(r);
     await_ready(r); /* public */
@@ -465,7 +358,7 @@ TEST(a_second_stop_does_not_wait)
 
 TEST(a_model_that_cannot_be_read_ends_the_daemon_with_the_reason)
 {
-    running *r = create(false);
+    running *r = daemon_fixture(false);
     launch(r);
     pthread_join(r->thread, NULL);
     EXPECT_EQ(r->code, 1);
@@ -485,7 +378,7 @@ TEST(two_daemons_do_not_share_a_data_directory)
 
 TEST(a_daemon_that_never_ran_can_be_freed)
 {
-    running *r = create(true);
+    running *r = daemon_fixture(true);
     error_text err = {""};
     r->daemon = daemon_create(&r->options, &err);
     EXPECT(r->daemon);
@@ -505,7 +398,7 @@ static running *start_reward_model(void)
         .arch = "gpt2", .n_layer = 2, .n_embd = 32, .n_head = 4, .n_ctx = 64, .score = true};
     char id[ENG_POLICY_ID_BYTES];
     eng_error err;
-    running *r = create(false);
+    running *r = daemon_fixture(false);
     snprintf(r->model, sizeof r->model, "%s/reward", test_dir());
     EXPECT_OK(eng_model_new(r->model, &spec, id, &err), err);
     launch(r);
