@@ -14,6 +14,7 @@
 
 #include "base/parallel.h"
 #include "base/status.h"
+#include "compute/kernels/kernels.h"
 
 #include <stddef.h>
 
@@ -23,6 +24,9 @@ typedef struct eng_sgemm eng_sgemm;
  * runs). `parallel` outlives it. All memory is allocated here. */
 ENG_MUST_CHECK eng_status eng_sgemm_create(eng_sgemm **out, const eng_parallel *parallel,
                                            const char *kernels, eng_error *err);
+/* The same with a given set. */
+ENG_MUST_CHECK eng_status eng__sgemm_create(eng_sgemm **out, const eng_parallel *parallel,
+                                            const eng_kernels *kernels, eng_error *err);
 void eng_sgemm_free(eng_sgemm *g); /* NULL allowed */
 
 typedef enum eng_transpose { ENG_PLAIN, ENG_TRANSPOSED } eng_transpose;

@@ -1,4 +1,4 @@
-/* What test_sgemm and test_sgemm_avx512 check: products of random matrices inside larger ones whose
+/* What test_sgemm and test_sgemm_avx512 run: products of random matrices inside larger ones whose
  * rows are padded with NaN, held against the oracle in double. */
 #ifndef TESTS_ENGINE_SGEMM_CASES_H
 #define TESTS_ENGINE_SGEMM_CASES_H
@@ -112,45 +112,63 @@ static inline void sgemm_case_expect_oracle(sgemm_case *s)
     free(want), free(size);
 }
 
-/* Tiles, vectors and blocks that end early, each in every dimension. */
-static const size_t sgemm_m[] = {1, 2, 3, 5, 7, 8, 11, 14, 17, 29};
-static const size_t sgemm_n[] = {1, 3, 8, 15, 16, 17, 31, 33, 48, 63, 97};
-static const size_t sgemm_k[] = {0, 1, 2, 5, 16, 33};
-static const sgemm_shape sgemm_large[] = {{3, 5, 1500},    {37, 300, 700}, {300, 37, 700},
-                                          {130, 130, 130}, {1, 1100, 40},  {1100, 1, 40},
-                                          {0, 9, 9},       {9, 0, 9},      {64, 64, 2000}};
-enum { SGEMM_LARGE = sizeof sgemm_large / sizeof *sgemm_large };
-#define SGEMM_EACH(size_t_array, i) (size_t i = 0; i < sizeof size_t_array / sizeof(size_t); i++)
-
+/* ctx is the check's own. */
 typedef void sgemm_check(void *ctx, sgemm_case *s);
 
-/* All transposes and both betas of one shape, with rows padded by 0 and 3 floats. */
-static inline void sgemm_for_variants(sgemm_shape shape, sgemm_check *check, void *ctx)
+static inline void sgemm_check_oracle(void *ctx, sgemm_case *s)
 {
-    for (int v = 0; v < 16; v++) {
-        sgemm_case s =
-            sgemm_case_make(shape, v & 1 ? ENG_TRANSPOSED : ENG_PLAIN,
-                            v & 2 ? ENG_TRANSPOSED : ENG_PLAIN, v & 4 ? 1.0f : 0.0f, v & 8 ? 3 : 0);
+    sgemm_case_run(ctx, s);
+    sgemm_case_expect_oracle(s);
+}
+
+/* ctx: several eng_sgemm *, the last NULL, that must agree bit for bit. */
+static inline void sgemm_check_equal(void *ctx, sgemm_case *s)
+{
+    eng_sgemm **all = ctx;
+    const size_t bytes = s->m * s->ldc * sizeof(float);
+    float *want = malloc(bytes + 1);
+    EXPECT(want);
+    sgemm_case_run(all[0], s);
+    memcpy(want, s->c, bytes);
+    for (size_t i = 1; all[i]; i++) {
+        sgemm_case_run(all[i], s);
+        EXPECT_MEM(s->c, want, bytes);
+    }
+    free(want);
+}
+
+/* All transposes and both betas. */
+static inline void sgemm_for_variants(sgemm_shape shape, size_t pad, sgemm_check *check, void *ctx)
+{
+    for (int v = 0; v < 8; v++) {
+        sgemm_case s = sgemm_case_make(shape, v & 1 ? ENG_TRANSPOSED : ENG_PLAIN,
+                                       v & 2 ? ENG_TRANSPOSED : ENG_PLAIN, v & 4 ? 1 : 0, pad);
         check(ctx, &s);
         sgemm_case_free(&s);
     }
 }
 
+/* Tiles and vectors that end early, each in every dimension. */
 static inline void sgemm_for_small_shapes(sgemm_check *check, void *ctx)
 {
-    for
-        SGEMM_EACH(sgemm_m, i)
-        for
-            SGEMM_EACH(sgemm_n, j)
-            for
-                SGEMM_EACH(sgemm_k, l)
-            sgemm_for_variants((sgemm_shape){sgemm_m[i], sgemm_n[j], sgemm_k[l]}, check, ctx);
+    static const size_t m[] = {1, 2, 3, 5, 7, 8, 11, 14, 17, 29};
+    static const size_t n[] = {1, 3, 8, 15, 16, 17, 31, 33, 48, 63, 97};
+    static const size_t k[] = {0, 1, 2, 5, 16, 33};
+    for (size_t i = 0; i < sizeof m / sizeof *m; i++)
+        for (size_t j = 0; j < sizeof n / sizeof *n; j++)
+            for (size_t l = 0; l < sizeof k / sizeof *k; l++)
+                for (size_t pad = 0; pad < 4; pad += 3)
+                    sgemm_for_variants((sgemm_shape){m[i], n[j], k[l]}, pad, check, ctx);
 }
 
+/* Several blocks of k, panels, tasks; A and B packed and as they lie; nothing at all. */
 static inline void sgemm_for_large_shapes(sgemm_check *check, void *ctx)
 {
-    for (int i = 0; i < SGEMM_LARGE; i++)
-        sgemm_for_variants(sgemm_large[i], check, ctx);
+    static const sgemm_shape shapes[] = {
+        {3, 5, 1500},   {37, 300, 700}, {300, 37, 700}, {70, 64, 1300}, {140, 96, 70},
+        {1100, 260, 5}, {1, 1100, 40},  {1100, 1, 40},  {0, 9, 9},      {9, 0, 9}};
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
+        sgemm_for_variants(shapes[i], 3, check, ctx);
 }
 
 #endif

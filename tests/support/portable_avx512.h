@@ -163,6 +163,28 @@ NOINLINE __m512 _mm512_roundscale_ps(__m512 a, int how)
     LANE_BY_LANE(__m512, o.f[l] = nearbyintf(a.f[l]));
 }
 
+/* ---- shuffles ---- */
+
+/* The low (high) two floats of each quarter of a and b, in turns. */
+NOINLINE __m512 _mm512_unpacklo_ps(__m512 a, __m512 b)
+{
+    LANE_BY_LANE(__m512, o.f[l] = (l & 1 ? b : a).f[l / 4 * 4 + l % 4 / 2]);
+}
+NOINLINE __m512 _mm512_unpackhi_ps(__m512 a, __m512 b)
+{
+    LANE_BY_LANE(__m512, o.f[l] = (l & 1 ? b : a).f[l / 4 * 4 + l % 4 / 2 + 2]);
+}
+/* In each quarter two floats of a, then two of b, by two bits of `how` each. */
+NOINLINE __m512 _mm512_shuffle_ps(__m512 a, __m512 b, unsigned how)
+{
+    LANE_BY_LANE(__m512, o.f[l] = (l & 2 ? b : a).f[l / 4 * 4 + (int)(how >> 2 * (l % 4) & 3)]);
+}
+/* Two quarters of a, then two of b, by two bits of `how` each. */
+NOINLINE __m512 _mm512_shuffle_f32x4(__m512 a, __m512 b, unsigned how)
+{
+    LANE_BY_LANE(__m512, o.f[l] = (l & 8 ? b : a).f[(int)(how >> 2 * (l / 4) & 3) * 4 + l % 4]);
+}
+
 /* ---- conversions ---- */
 
 NOINLINE __m512 _mm512_cvtph_ps(__m256i a)

@@ -84,6 +84,33 @@ typedef struct eng_acts {
     uint16_t *hi, *lo; /* [M][k rounded up to even] bf16 */
 } eng_acts;
 
+/* ---- dense f32 products (sgemm.h) ----------------------------------------------------------- */
+
+/* C[rows][cols] = (add ? C : 0) + A B over k, where op(A) is A[rows][k] and op(B) is B[k][cols].
+ * Every element is one sum of fused products in ascending k from 0, then added to C. */
+typedef struct eng_sgemm_block {
+    size_t rows, cols, k;
+    /* A[i][p] lies at a + i / R * a_sliver + i % R * a_row + p * a_k, R = `rows` of the set. */
+    const float *a;
+    size_t a_sliver, a_row, a_k;
+    const float *b; /* [k][ldb] with cols a multiple of `lanes`, or what pack_b made (ldb = 0) */
+    size_t ldb;
+    float *c; /* [rows][ldc] */
+    size_t ldc;
+    bool add;
+} eng_sgemm_block;
+
+typedef struct eng_sgemm_kernels {
+    uint32_t rows, cols; /* of a tile in registers */
+    uint32_t lanes;
+    /* out[ceil(rows / R)][k][R], R = `rows` above, from A stored [k][lda]. */
+    void (*pack_a)(float *out, const float *a, size_t lda, size_t k, size_t rows);
+    /* Panels of at most `cols` columns, [k][columns] each; k * (cols rounded up to `lanes`) floats,
+     * those beyond cols zero. B is stored [k][ldb], or [cols][ldb] if transposed. */
+    void (*pack_b)(float *out, const float *b, size_t ldb, bool transposed, size_t k, size_t cols);
+    void (*block)(const eng_sgemm_block *block);
+} eng_sgemm_kernels;
+
 /* ---- the table ------------------------------------------------------------------------------ */
 
 /* Rows [m0, m0+m) of out = A * W^T for groups [g0, g0+ng): out[r*ld + 16g + i] is written for all
@@ -137,6 +164,7 @@ typedef struct eng_kernels {
     void (*exp_scaled)(float *y, const float *x, size_t n, float max, float scale);
     /* dst[i*stride] = f16(src[i]) */
     void (*store_f16)(uint16_t *dst, size_t stride, const float *src, size_t n);
+    eng_sgemm_kernels sgemm;
 } eng_kernels;
 
 extern const eng_kernels eng__kernels_scalar, eng__kernels_avx2, eng__kernels_avx512;

@@ -8,6 +8,7 @@
 #include "compute/kernels/gemm_body.h"
 #include "compute/kernels/rows_body.h"
 #include "compute/kernels/attend_body.h"
+#include "compute/kernels/sgemm_body.h"
 
 const eng_kernels eng__kernels_avx512 = {
     .name = "avx512",
@@ -15,4 +16,5 @@ const eng_kernels eng__kernels_avx512 = {
     .bf16_dot = true,
 #endif
     KERNEL_TABLE,
+    SGEMM_TABLE,
 };

@@ -6,7 +6,7 @@
 #include <stdint.h>
 #include <string.h>
 
-enum { LANES = 8, QUANT_TILE = 4, FLOAT_TILE = 6 };
+enum { LANES = 8, QUANT_TILE = 4, FLOAT_TILE = 6, SGEMM_ROWS = 4, SGEMM_VECTORS = 3 };
 
 typedef __m256 vf;
 typedef __m256i vi;
@@ -140,6 +140,24 @@ static inline vf vf_bf16_odd(const uint16_t *p)
 {
     return _mm256_castsi256_ps(_mm256_and_si256(_mm256_loadu_si256((const __m256i *)p),
                                                 _mm256_set1_epi32((int)0xffff0000u)));
+}
+/* x[i] lane j <-> x[j] lane i: 4 x 4 floats in each half first, then the halves themselves. */
+static inline __attribute__((always_inline)) void vf_transpose(vf x[8])
+{
+    vf quad[4][2]; /* [e][g]: half h holds lane 4h + e of x[4g .. 4g+3] */
+    for (int g = 0; g < 2; g++) {
+        const vf *r = x + 4 * g;
+        vf a = _mm256_unpacklo_ps(r[0], r[1]), b = _mm256_unpacklo_ps(r[2], r[3]);
+        vf c = _mm256_unpackhi_ps(r[0], r[1]), d = _mm256_unpackhi_ps(r[2], r[3]);
+        quad[0][g] = _mm256_shuffle_ps(a, b, 0x44);
+        quad[1][g] = _mm256_shuffle_ps(a, b, 0xee);
+        quad[2][g] = _mm256_shuffle_ps(c, d, 0x44);
+        quad[3][g] = _mm256_shuffle_ps(c, d, 0xee);
+    }
+    for (int e = 0; e < 4; e++) {
+        x[e] = _mm256_permute2f128_ps(quad[e][0], quad[e][1], 0x20);
+        x[e + 4] = _mm256_permute2f128_ps(quad[e][0], quad[e][1], 0x31);
+    }
 }
 
 static inline vi bcast4(const int8_t *a)

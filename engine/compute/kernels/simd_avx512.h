@@ -13,7 +13,7 @@
 #include <stdint.h>
 #include <string.h>
 
-enum { LANES = 16, QUANT_TILE = 8, FLOAT_TILE = 12 };
+enum { LANES = 16, QUANT_TILE = 8, FLOAT_TILE = 12, SGEMM_ROWS = 8, SGEMM_VECTORS = 3 };
 
 typedef __m512 vf;
 typedef __m512i vi;
@@ -141,6 +141,32 @@ static inline vf vf_bf16_odd(const uint16_t *p)
 {
     return _mm512_castsi512_ps(
         _mm512_and_si512(_mm512_loadu_si512(p), _mm512_set1_epi32((int)0xffff0000u)));
+}
+
+/* x[i] lane j <-> x[j] lane i: 4 x 4 floats in each quarter first, then the quarters themselves. */
+static inline __attribute__((always_inline)) void vf_transpose(vf x[16])
+{
+    vf quad[4][4]; /* [e][g]: quarter q holds lane 4q + e of x[4g .. 4g+3] */
+    for (int g = 0; g < 4; g++) {
+        const vf *r = x + 4 * g;
+        vf a = _mm512_unpacklo_ps(r[0], r[1]), b = _mm512_unpacklo_ps(r[2], r[3]);
+        vf c = _mm512_unpackhi_ps(r[0], r[1]), d = _mm512_unpackhi_ps(r[2], r[3]);
+        quad[0][g] = _mm512_shuffle_ps(a, b, 0x44);
+        quad[1][g] = _mm512_shuffle_ps(a, b, 0xee);
+        quad[2][g] = _mm512_shuffle_ps(c, d, 0x44);
+        quad[3][g] = _mm512_shuffle_ps(c, d, 0xee);
+    }
+    for (int e = 0; e < 4; e++) {
+        const vf *r = quad[e];
+        vf even = _mm512_shuffle_f32x4(r[0], r[1], 0x88),
+           odd = _mm512_shuffle_f32x4(r[0], r[1], 0xdd);
+        vf even2 = _mm512_shuffle_f32x4(r[2], r[3], 0x88),
+           odd2 = _mm512_shuffle_f32x4(r[2], r[3], 0xdd);
+        x[e] = _mm512_shuffle_f32x4(even, even2, 0x88);
+        x[e + 4] = _mm512_shuffle_f32x4(odd, odd2, 0x88);
+        x[e + 8] = _mm512_shuffle_f32x4(even, even2, 0xdd);
+        x[e + 12] = _mm512_shuffle_f32x4(odd, odd2, 0xdd);
+    }
 }
 
 static inline vi bcast4(const int8_t *a)

@@ -10,7 +10,7 @@
 
 #define INLINE static __attribute__((unused))
 
-enum { LANES = 16, QUANT_TILE = 2, FLOAT_TILE = 2 };
+enum { LANES = 16, QUANT_TILE = 2, FLOAT_TILE = 2, SGEMM_ROWS = 4, SGEMM_VECTORS = 3 };
 
 typedef struct vf {
     float v[LANES];
@@ -194,6 +194,17 @@ static inline vf vf_bf16_odd(const uint16_t *p)
     vf o;
     FOR_LANES o.v[i_] = eng_bf16_to_f32(p[2 * i_ + 1]);
     return o;
+}
+
+/* x[i] lane j <-> x[j] lane i */
+static inline void vf_transpose(vf x[LANES])
+{
+    for (int i = 0; i < LANES; i++)
+        for (int j = 0; j < i; j++) {
+            const float swapped = x[i].v[j];
+            x[i].v[j] = x[j].v[i];
+            x[j].v[i] = swapped;
+        }
 }
 
 /* The dot products below multiply rows of 4-byte groups, 64 bytes from one group of k to the next,

@@ -1,0 +1,211 @@
+/* Blocks of dense f32 products, for one instruction set: included by kernels_<isa>.c after
+ * gemm_body.h.
+ *
+ * A tile of C, up to SGEMM_ROWS by SGEMM_VECTORS vectors, stays in registers while k runs; each of
+ * its elements is one accumulator that starts at 0 and takes its products in ascending k, fused.
+ * Neither the size of a tile, nor the width of a vector, nor packing shows in a result. */
+
+/* Columns are cut into panels of as equal a number of vectors as can be, SGEMM_VECTORS at most: a
+ * last panel of one vector would leave most accumulators idle. */
+typedef struct sgemm_panels {
+    size_t vectors, n; /* vectors that hold all columns; panels */
+} sgemm_panels;
+
+INLINE sgemm_panels sgemm_panels_of(size_t cols)
+{
+    const size_t vectors = (cols + LANES - 1) / LANES;
+    return (sgemm_panels){vectors, (vectors + SGEMM_VECTORS - 1) / SGEMM_VECTORS};
+}
+
+/* The first column of panel i <= n. */
+INLINE size_t sgemm_panel_at(sgemm_panels p, size_t i)
+{
+    return p.vectors * i / p.n * LANES;
+}
+
+/* ---- packing ---- */
+
+/* LANES columns of op(B), `width` floats apart, from as many rows of B. */
+INLINE void sgemm_pack_transposed(float *out, size_t width, const float *b, size_t ldb, size_t k)
+{
+    size_t p = 0;
+    for (; p + LANES <= k; p += LANES) {
+        vf square[LANES];
+        for (int j = 0; j < LANES; j++) {
+            square[j] = vf_load(b + (size_t)j * ldb + p);
+            __builtin_prefetch(b + (size_t)j * ldb + p + 64);
+        }
+        vf_transpose(square);
+        for (int j = 0; j < LANES; j++)
+            vf_store(out + (p + (size_t)j) * width, square[j]);
+    }
+    for (; p < k; p++)
+        for (size_t j = 0; j < LANES; j++)
+            out[p * width + j] = b[j * ldb + p];
+}
+
+INLINE void sgemm_pack_plain(float *out, size_t width, const float *b, size_t ldb, size_t k)
+{
+    for (size_t p = 0; p < k; p++) {
+        __builtin_prefetch(b + (p + 8) * ldb);
+        vf_store(out + p * width, vf_load(b + p * ldb));
+    }
+}
+
+/* LANES columns of which only `cols` exist; the others are zero. */
+INLINE void sgemm_pack_edge(float *out, size_t width, const float *b, size_t b_k, size_t b_col,
+                            size_t k, size_t cols)
+{
+    for (size_t p = 0; p < k; p++)
+        for (size_t j = 0; j < LANES; j++)
+            out[p * width + j] = j < cols ? b[p * b_k + j * b_col] : 0;
+}
+
+static void sgemm_pack_b(float *out, const float *b, size_t ldb, bool transposed, size_t k,
+                         size_t cols)
+{
+    enum { RUN = 8 }; /* rows of a plain B at a time: it is read along its rows */
+    const sgemm_panels panels = sgemm_panels_of(cols);
+    const size_t b_k = transposed ? 1 : ldb, b_col = transposed ? ldb : 1;
+    const size_t run = transposed ? k : RUN, edge = cols / LANES * LANES;
+    for (size_t p = 0; p < k; p += run)
+        for (size_t i = 0; i < panels.n; i++) {
+            const size_t first = sgemm_panel_at(panels, i), end = sgemm_panel_at(panels, i + 1);
+            const size_t width = end - first, rows = k - p < run ? k - p : run;
+            float *to = out + first * k + p * width;
+            for (size_t col = first; col < end && col < edge; col += LANES, to += LANES)
+                if (transposed)
+                    sgemm_pack_transposed(to, width, b + col * ldb + p, ldb, rows);
+                else
+                    sgemm_pack_plain(to, width, b + p * ldb + col, ldb, rows);
+            if (end > cols)
+                sgemm_pack_edge(to, width, b + p * b_k + edge * b_col, b_k, b_col, rows,
+                                cols - edge);
+        }
+}
+
+/* Several slivers at a time, so that whole cache lines of A are read. */
+static void sgemm_pack_a(float *out, const float *a, size_t lda, size_t k, size_t rows)
+{
+    enum { RUN = 64 };
+    for (size_t first = 0; first < rows; first += RUN) {
+        const size_t end = first + RUN < rows ? first + RUN : rows;
+        for (size_t p = 0; p < k; p++)
+            for (size_t r = first; r < end; r += SGEMM_ROWS) {
+                float *to = out + r * k + p * SGEMM_ROWS;
+                const float *from = a + p * lda + r;
+                __builtin_prefetch(from + 16 * lda);
+                if (r + SGEMM_ROWS <= end)
+                    memcpy(to, from, SGEMM_ROWS * sizeof *to);
+                else
+                    memcpy(to, from, (end - r) * sizeof *to);
+            }
+    }
+}
+
+/* ---- a tile ---- */
+
+typedef struct sgemm_tile {
+    size_t k, a_row, a_k, b_k, ldc;
+    const float *a, *b; /* A[i][p] = a[i * a_row + p * a_k]; B's row p begins at b + p * b_k */
+    float *c;
+    bool add;
+} sgemm_tile;
+
+INLINE void sgemm_tile_run(const sgemm_tile *t, const int rows, const int vectors)
+{
+    const float *a = t->a, *b = t->b;
+    const size_t a_row = t->a_row, a_k = t->a_k, b_k = t->b_k, ldc = t->ldc;
+    float *c = t->c;
+    vf acc[SGEMM_ROWS][SGEMM_VECTORS];
+    for (int r = 0; r < rows; r++)
+        for (int v = 0; v < vectors; v++) {
+            acc[r][v] = vf_set1(0);
+            __builtin_prefetch(c + (size_t)r * ldc + v * LANES);
+        }
+    for (size_t p = t->k; p > 0; p--, a += a_k, b += b_k) {
+        vf bv[SGEMM_VECTORS];
+        for (int v = 0; v < vectors; v++)
+            bv[v] = vf_load(b + v * LANES);
+        for (int r = 0; r < rows; r++) {
+            const vf av = vf_set1(a[(size_t)r * a_row]);
+            for (int v = 0; v < vectors; v++)
+                acc[r][v] = vf_fma(av, bv[v], acc[r][v]);
+        }
+    }
+    if (t->add) /* outside the stores' loop, or clang keeps the tile in memory */
+        for (int r = 0; r < rows; r++)
+            for (int v = 0; v < vectors; v++)
+                acc[r][v] = vf_add(vf_load(c + (size_t)r * ldc + v * LANES), acc[r][v]);
+    for (int r = 0; r < rows; r++)
+        for (int v = 0; v < vectors; v++)
+            vf_store(c + (size_t)r * ldc + v * LANES, acc[r][v]);
+}
+
+INLINE void sgemm_tile_of(const sgemm_tile *t, const int rows, size_t vectors)
+{
+    if (vectors == 3)
+        sgemm_tile_run(t, rows, 3);
+    else if (vectors == 2)
+        sgemm_tile_run(t, rows, 2);
+    else
+        sgemm_tile_run(t, rows, 1);
+}
+
+/* ---- a block ---- */
+
+/* The columns of C that exist, from a tile computed aside. */
+INLINE void sgemm_keep_edge(float *c, size_t ldc, const float *edge, size_t width, size_t cols,
+                            bool add, const int rows)
+{
+    for (size_t r = 0; r < (size_t)rows; r++)
+        for (size_t j = 0; j < cols; j++)
+            c[r * ldc + j] = add ? c[r * ldc + j] + edge[r * width + j] : edge[r * width + j];
+}
+
+/* `rows` rows of C from `row` on, in all panels. */
+INLINE void sgemm_sliver(const eng_sgemm_block *s, size_t row, const int rows)
+{
+    const sgemm_panels panels = sgemm_panels_of(s->cols);
+    float edge[SGEMM_ROWS * SGEMM_VECTORS * LANES];
+    sgemm_tile t = {.k = s->k,
+                    .a = s->a + row / SGEMM_ROWS * s->a_sliver + row % SGEMM_ROWS * s->a_row,
+                    .a_row = s->a_row,
+                    .a_k = s->a_k};
+    for (size_t i = 0; i < panels.n; i++) {
+        const size_t col = sgemm_panel_at(panels, i), end = sgemm_panel_at(panels, i + 1);
+        const bool whole = end <= s->cols;
+        float *c = s->c + row * s->ldc + col;
+        t.b = s->b + (s->ldb ? col : col * s->k);
+        t.b_k = s->ldb ? s->ldb : end - col;
+        t.c = whole ? c : edge;
+        t.ldc = whole ? s->ldc : end - col;
+        t.add = whole && s->add;
+        sgemm_tile_of(&t, rows, (end - col) / LANES);
+        if (!whole)
+            sgemm_keep_edge(c, s->ldc, edge, end - col, s->cols - col, s->add, rows);
+    }
+}
+
+static void sgemm_block(const eng_sgemm_block *s)
+{
+    size_t r = 0;
+    for (; r + SGEMM_ROWS <= s->rows; r += SGEMM_ROWS)
+        sgemm_sliver(s, r, SGEMM_ROWS);
+    for (; r + 4 <= s->rows; r += 4)
+        sgemm_sliver(s, r, 4);
+    if (r + 2 <= s->rows) {
+        sgemm_sliver(s, r, 2);
+        r += 2;
+    }
+    if (r < s->rows)
+        sgemm_sliver(s, r, 1);
+}
+
+#define SGEMM_TABLE                                                                                \
+    .sgemm = {.rows = SGEMM_ROWS,                                                                  \
+              .cols = SGEMM_VECTORS * LANES,                                                       \
+              .lanes = LANES,                                                                      \
+              .pack_a = sgemm_pack_a,                                                              \
+              .pack_b = sgemm_pack_b,                                                              \
+              .block = sgemm_block}
