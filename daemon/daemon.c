@@ -9,6 +9,7 @@
 #include "bridge/loop_wake.h"
 #include "bridge/mailbox.h"
 #include "bridge/messages.h"
+#include "control/files.h"
 #include "engine.h"
 #include "host/events.h"
 #include "host/host_table.h"
@@ -351,8 +352,12 @@ static void fill_service(instructd *d)
 static bool open_store(instructd *d, error_text *err)
 {
     char path[PATH_MAX];
-    snprintf(path, sizeof path, "%s/instructd.db", d->options.config.data_dir);
-    return store_open(&d->store, path, err);
+    const char *data_dir = d->options.config.data_dir;
+    snprintf(path, sizeof path, "%s/instructd.db", data_dir);
+    if (!store_open(&d->store, path, err))
+        return false;
+    control_files_sweep(&(control){.data_dir = data_dir, .store = d->store});
+    return true;
 }
 
 /* Foreign code runs from here on. */
@@ -367,15 +372,19 @@ static bool open_plugins(instructd *d, error_text *err)
     return d->lent && plugin_host_open(&d->plugins, directory, host_table_abi(d->lent), err);
 }
 
-/* Everything that needs memory or the system's leave, before the first socket. */
-ON_LOOP static bool open_rooms(instructd *d, error_text *err)
+/* What waits for the disk. */
+static bool open_data(instructd *d, error_text *err)
 {
     d->lock_fd = data_dir_lock(d->options.config.data_dir, err);
     if (d->lock_fd < 0)
         return false;
     d->keys = keys_open(d->options.config.data_dir, d->options.config.key_file, err);
-    if (!d->keys || !open_store(d, err) || !open_plugins(d, err))
-        return false;
+    return d->keys && open_store(d, err) && open_plugins(d, err);
+}
+
+/* Everything that needs memory or the system's leave, before the first socket. */
+ON_LOOP static bool open_rooms(instructd *d, error_text *err)
+{
     d->events = events_create();
     d->loop_open = uv_loop_init(&d->loop) == 0;
     d->metrics = metrics_create();
@@ -420,8 +429,9 @@ instructd *daemon_create(const daemon_options *options, error_text *err)
     d->options = *options;
     d->lock_fd = -1;
     pthread_mutex_init(&d->mutex, NULL);
+    bool ok = open_data(d, err);
     role_enter_loop();
-    bool ok = open_rooms(d, err) && open_server(d, err);
+    ok = ok && open_rooms(d, err) && open_server(d, err);
     role_leave_loop();
     if (!ok) {
         daemon_free(d);

@@ -40,6 +40,13 @@ enum {
     LIMIT_STORE_QUEUED = 4096,             /* or as soon as there are so many */
     LIMIT_STORE_METRICS_BYTES = 64 * 1024, /* one step's, as JSON */
 
+    /* uploads */
+    LIMIT_UPLOAD_BYTES = 512 * 1024 * 1024,  /* one file */
+    LIMIT_UPLOAD_FORM_BYTES = 64 * 1024,     /* of the form around it */
+    LIMIT_UPLOAD_BYTES_PER_S = 16 * 1024,    /* slower, over LIMIT_BODY_MS: 408 */
+    LIMIT_UPLOAD_WAITING_BYTES = 256 * 1024, /* for the disk: the client is not read meanwhile */
+    LIMIT_UPLOADS = 16,                      /* at once */
+
     /* JSON and fields */
     LIMIT_JSON_DEPTH = 32,
     LIMIT_PROMPTS = 128,

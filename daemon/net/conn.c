@@ -74,6 +74,8 @@ void conn__free_exchange(conn *c)
     c->parser = NULL;
     c->server->bodies_bytes -= c->body_counted;
     c->body_counted = 0;
+    c->body_taken = c->body_mark = 0;
+    c->body_held = false;
 }
 
 void conn_close(conn *c)
@@ -282,7 +284,7 @@ static void on_timer(uv_timer_t *timer)
             conn_close(c);
         break;
     case CONN_BODY:
-        conn__answer_fault(c, 408, "the request's body took too long");
+        conn__on_body_timer(c);
         break;
     case CONN_BUSY:
         if (c->exchange && c->exchange->stream)

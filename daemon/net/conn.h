@@ -32,6 +32,8 @@ server *conn_server(const conn *c) ON_LOOP;
 void conn_send(conn *c, buf *b) ON_LOOP;
 /* Bytes given to conn_send that the kernel has not taken. */
 size_t conn_queued(const conn *c) ON_LOOP;
+/* Stops reading a body that on_body takes, or goes on. */
+void conn_hold_body(conn *c, bool hold) ON_LOOP;
 /* The reply is complete; the exchange is gone when this returns. */
 void conn_end_reply(conn *c) ON_LOOP;
 /* Gives the client up: closes in the next turn of the loop. */

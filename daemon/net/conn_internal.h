@@ -45,6 +45,9 @@ struct conn {
     size_t in_used;      /* consumed */
     size_t in_seen;      /* of the rest, scanned by the gate */
     size_t body_counted; /* in server->bodies_bytes */
+    uint64_t body_taken; /* bytes given to on_body */
+    uint64_t body_mark;  /* of them, when the timer was set */
+    bool body_held;      /* on_body's owner asks for a pause */
     size_t stall_mark;   /* queued when the stall timer was set */
     http_parser *parser;
     exchange *exchange;
@@ -60,6 +63,8 @@ void conn__free_exchange(conn *c) ON_LOOP;
 /* ---- conn_message.c ---- */
 /* Consumes input as far as the state allows. */
 void conn__process(conn *c) ON_LOOP;
+/* The body's timer ran out: has enough come? */
+void conn__on_body_timer(conn *c) ON_LOOP;
 /* Answers a message that cannot be read to its end, and closes. */
 void conn__answer_fault(conn *c, int status, const char *reason) ON_LOOP;
 

@@ -32,6 +32,9 @@ void conn__answer_fault(conn *c, int status, const char *reason)
     }
     if (!x->id[0])
         response_name(x, "");
+    if (x->on_gone)
+        x->on_gone(x);
+    x->on_gone = NULL;
     c->state = CONN_BUSY;
     c->message_done = false;
     x->keep_alive = false;
@@ -94,8 +97,10 @@ ON_LOOP static void take_head(conn *c, const char *bytes, size_t len)
         message_complete(c);
         return;
     }
-    if (r->content_length > s->limits.body_bytes) {
-        conn__answer_fault(c, 413, "a body of more than 1 MiB");
+    const uint64_t max = x->on_body ? x->body_max : s->limits.body_bytes;
+    http_parser_allow_body(c->parser, max);
+    if (r->content_length > max) {
+        conn__answer_fault(c, 413, "the body is longer than this path takes");
         return;
     }
     c->state = CONN_BODY;
@@ -128,14 +133,26 @@ ON_LOOP static bool step_head(conn *c)
     return true;
 }
 
+/* Hands on what has arrived of a body that is not held. False: it was answered over that. */
+ON_LOOP static bool give_body(conn *c)
+{
+    exchange *x = c->exchange;
+    c->body_taken += x->request->body.len;
+    if (x->request->body.len)
+        x->on_body(x, &x->request->body);
+    return c->exchange == x && c->state == CONN_BODY;
+}
+
 ON_LOOP static bool step_body(conn *c)
 {
     server *s = c->server;
     size_t len = c->in.len - c->in_used, used = 0;
-    if (len == 0)
+    if (len == 0 || c->body_held)
         return false;
     http_outcome outcome = http_parser_body(c->parser, c->in.data + c->in_used, len, &used);
     c->in_used += used;
+    if (outcome != HTTP_REJECT && c->exchange->on_body && !give_body(c))
+        return true;
     size_t have = c->exchange->request->body.len;
     s->bodies_bytes += have - c->body_counted;
     c->body_counted = have;
@@ -187,5 +204,29 @@ void conn__process(conn *c)
     if (c->eof && (c->state == CONN_HEAD || c->state == CONN_BODY))
         conn_fail(c);
     else if (!c->eof)
-        conn__set_reading(c, c->in.len < LIMIT_PIPELINE_BYTES);
+        conn__set_reading(c, c->in.len < LIMIT_PIPELINE_BYTES && !c->body_held);
+}
+
+void conn_hold_body(conn *c, bool hold)
+{
+    if (c->body_held == hold)
+        return;
+    c->body_held = hold;
+    if (c->state == CONN_BODY)
+        conn__process(c);
+}
+
+/* A body that is held must be there in time; one that is handed on must keep coming. */
+void conn__on_body_timer(conn *c)
+{
+    const uint32_t ms = c->server->limits.body_ms;
+    const uint64_t least = (uint64_t)LIMIT_UPLOAD_BYTES_PER_S * ms / 1000;
+    const bool goes_on =
+        c->exchange->on_body && (c->body_held || c->body_taken - c->body_mark >= least);
+    if (!goes_on) {
+        conn__answer_fault(c, 408, "the request's body took too long");
+        return;
+    }
+    c->body_mark = c->body_taken;
+    conn__arm(c, ms);
 }

@@ -42,10 +42,16 @@ struct exchange {
     char names[2][129];        /* the {name}s of the path, decoded; "" if none */
     key_info key;
 
+    /* Set by the on_head hook for a body that is not to be held: takes the bytes as they arrive and
+     * empties the buffer, up to body_max in all; on_request follows with an empty body. It may
+     * answer. The client must then keep up LIMIT_UPLOAD_BYTES_PER_S. */
+    void (*on_body)(exchange *x, buf *bytes);
+    uint64_t body_max;
+
     reply_stream *stream; /* what sends this reply; NULL: it goes out whole */
     void *work;           /* the handler's own */
-    /* Called once when the client leaves before the reply is complete; the exchange is freed right
-     * after. */
+    /* Called once when the client leaves before the reply is complete, or when its body cannot be
+     * read to its end and is answered so: the exchange is no longer the handler's. */
     void (*on_gone)(exchange *x);
 };
 

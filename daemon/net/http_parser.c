@@ -45,6 +45,7 @@ struct http_parser {
     size_t value_at[FIELDS];   /* offsets in text; 0 = absent */
 
     /* body */
+    uint64_t body_left;   /* bytes of body that may still come */
     const char *framing;  /* start of bytes since the last body data */
     unsigned char before; /* the framing byte before `framing`; 0 after data */
     uint64_t overhead, chunks;
@@ -215,10 +216,11 @@ static int on_body(llhttp_t *llhttp, const char *at, size_t len)
         return HPE_USER;
     p->framing = at + len;
     p->before = 0;
-    if (len > p->request.body.max - p->request.body.len) {
-        reject(p, 413, "a body of more than 1 MiB");
+    if (len > p->body_left) {
+        reject(p, 413, "the body is longer than this path takes");
         return HPE_USER;
     }
+    p->body_left -= len;
     buf_append(&p->request.body, at, len);
     if (p->request.body.failed) {
         reject(p, 503, "out of memory");
@@ -252,7 +254,13 @@ http_parser *http_parser_create(size_t max_body)
     llhttp_init(&p->llhttp, HTTP_REQUEST, &p->settings);
     p->llhttp.data = p;
     buf_init(&p->request.body, max_body);
+    p->body_left = max_body;
     return p;
+}
+
+void http_parser_allow_body(http_parser *p, uint64_t max_body)
+{
+    p->body_left = max_body;
 }
 
 void http_parser_free(http_parser *p)

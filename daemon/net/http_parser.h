@@ -54,6 +54,10 @@ void http_parser_free(http_parser *p); /* NULL allowed; frees its request */
 /* The head, exactly as long as the gate said. After HTTP_MORE or HTTP_MESSAGE the request's fields
  * are set. A Content-Length beyond max_body is not judged here: the head can still be answered. */
 http_outcome http_parser_head(http_parser *p, const char *bytes, size_t len);
+/* Raises what the body may come to in all, past the max_body of http_parser_create. Then the caller
+ * takes what request.body holds after each http_parser_body, so that no more than one call's bytes
+ * are ever held. */
+void http_parser_allow_body(http_parser *p, uint64_t max_body);
 /* Body bytes; *used says how many belonged to this message. */
 http_outcome http_parser_body(http_parser *p, const char *bytes, size_t len, size_t *used);
 

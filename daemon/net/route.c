@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "base/query.h"
+#include "control/files.h"
 #include "control/jobs.h"
 #include "net/conn.h"
 #include "net/generate.h"
@@ -9,6 +10,7 @@
 #include "net/plain.h"
 #include "net/response.h"
 #include "net/target.h"
+#include "net/upload.h"
 
 #include <string.h>
 #include <strings.h>
@@ -45,6 +47,11 @@ static const route routes[] = {
     ROUTE("/detokenize",          POST, KEY_INFER,    ROUTE_BODY_JSON, false, plain_detokenize,     "detokenize"),
     ROUTE("/tokenizer_info",      GET,  KEY_INFER,    ROUTE_BODY_NONE, false, plain_tokenizer_info, "tokenizer_info"),
 
+    ROUTE ("/v1/files",              POST,   KEY_TRAIN, ROUTE_BODY_FORM, false, upload_handle, "files"),
+    MANAGE("/v1/files",              GET,    KEY_TRAIN, ROUTE_BODY_NONE, control_files_list,   "files"),
+    MANAGE("/v1/files/{id}",         GET,    KEY_TRAIN, ROUTE_BODY_NONE, control_file_get,     "file"),
+    MANAGE("/v1/files/{id}",         DELETE, KEY_TRAIN, ROUTE_BODY_NONE, control_file_delete,  "file"),
+    MANAGE("/v1/files/{id}/content", GET,    KEY_TRAIN, ROUTE_BODY_NONE, control_file_content, "file_content"),
     MANAGE("/v1/fine_tuning/methods", GET, KEY_TRAIN, ROUTE_BODY_NONE, control_methods_list, "methods"),
 };
 /* clang-format on */
@@ -277,7 +284,7 @@ bool route_on_head(void *arg, exchange *x)
         answer_options(s, x);
         return false;
     }
-    return check_request(s, x);
+    return check_request(s, x) && (x->route->body != ROUTE_BODY_FORM || upload_begin(s, x));
 }
 
 void route_on_request(void *arg, exchange *x)

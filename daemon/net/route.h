@@ -19,7 +19,11 @@ typedef enum route_access {
     ROUTE_SCOPE_UNSET = 0 /* a row that names no scope lets nobody in */
 } route_access;
 
-typedef enum route_body { ROUTE_BODY_NONE, ROUTE_BODY_JSON } route_body;
+typedef enum route_body {
+    ROUTE_BODY_NONE,
+    ROUTE_BODY_JSON,
+    ROUTE_BODY_FORM /* multipart/form-data with a file, which goes to disk as it arrives */
+} route_body;
 
 typedef struct route {
     const char *path; /* a segment {name} stands for any one segment; at most two of them */

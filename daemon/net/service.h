@@ -35,6 +35,7 @@ typedef struct service {
     bool ready;           /* a model is loaded and the scheduler runs */
     bool draining;        /* the daemon is going down */
     uint32_t jobs;        /* worker jobs under way */
+    uint32_t uploads;     /* bodies going to disk */
 } service;
 
 #endif

@@ -1,0 +1,162 @@
+#include "control/files.h"
+
+#include "api/json_out.h"
+#include "api/list.h"
+#include "base/data_files.h"
+#include "base/log.h"
+#include "base/query.h"
+#include "control/page.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+void file_object_write(const store_file *f, buf *out)
+{
+    JSON_LIT(out, "{\"id\":");
+    json_cstring(out, f->id);
+    JSON_LIT(out, ",\"object\":\"file\",\"bytes\":");
+    json_uint(out, f->bytes);
+    JSON_LIT(out, ",\"created_at\":");
+    json_int(out, f->created_at);
+    JSON_LIT(out, ",\"filename\":");
+    json_cstring(out, f->filename);
+    JSON_LIT(out, ",\"purpose\":");
+    json_cstring(out, f->purpose);
+    JSON_LIT(out, ",\"status\":");
+    json_cstring(out, f->status);
+    JSON_LIT(out, ",\"status_details\":");
+    json_cstring(out, f->status_details);
+    JSON_LIT(out, ",\"format\":");
+    json_cstring(out, f->format);
+    JSON_LIT(out, ",\"rows\":");
+    json_uint(out, f->rows);
+    buf_putc(out, '}');
+}
+
+/* ---- the list ---- */
+
+typedef struct list_filter {
+    bool oldest_first;
+    bool nothing; /* a purpose that no file has */
+} list_filter;
+
+static bool read_filter(const char *query, list_filter *out, api_error *err)
+{
+    char text[65];
+    *out = (list_filter){0};
+    if (query_value(query, "order", text, sizeof text)) {
+        out->oldest_first = strcmp(text, "asc") == 0;
+        if (!out->oldest_first && strcmp(text, "desc") != 0)
+            return api_invalid(err, "invalid_value", "order", "order: expected asc or desc");
+    }
+    if (query_value(query, "purpose", text, sizeof text))
+        out->nothing = strcmp(text, "fine-tune") != 0;
+    return true;
+}
+
+bool control_files_list(const control *c, const control_request *request, control_reply *reply,
+                        api_error *err)
+{
+    control_page page;
+    list_filter filter;
+    if (!c->store)
+        return control_not_ready(err);
+    if (!control_page_read(&page, request, err) || !read_filter(request->query, &filter, err))
+        return false;
+    page.page.oldest_first = filter.oldest_first;
+    store_file *rows = NULL;
+    size_t n = 0;
+    bool more = false;
+    error_text why;
+    const store_status status =
+        filter.nothing ? STORE_OK : store_file_list(c->store, page.page, &rows, &n, &more, &why);
+    if (status != STORE_OK)
+        return control_store_fail(err, status, "after", &why);
+    list_begin(&reply->body);
+    for (size_t i = 0; i < n; i++) {
+        list_next(&reply->body, i);
+        file_object_write(&rows[i], &reply->body);
+        store_file_free(&rows[i]);
+    }
+    free(rows);
+    list_end(&reply->body, more);
+    return true;
+}
+
+/* ---- one file ---- */
+
+static bool find(const control *c, const char *id, store_file *out, api_error *err)
+{
+    error_text why;
+    if (!c->store)
+        return control_not_ready(err);
+    const store_status status = store_file_get(c->store, id, out, &why);
+    return status == STORE_OK || control_store_fail(err, status, NULL, &why);
+}
+
+bool control_file_get(const control *c, const control_request *request, control_reply *reply,
+                      api_error *err)
+{
+    store_file f;
+    if (!find(c, request->names[0], &f, err))
+        return false;
+    file_object_write(&f, &reply->body);
+    store_file_free(&f);
+    return true;
+}
+
+bool control_file_content(const control *c, const control_request *request, control_reply *reply,
+                          api_error *err)
+{
+    store_file f;
+    error_text why;
+    if (!find(c, request->names[0], &f, err))
+        return false;
+    snprintf(reply->filename, sizeof reply->filename, "%s", f.filename);
+    store_file_free(&f);
+    reply->type = "application/octet-stream";
+    reply->file_fd = data_file_open(c->data_dir, request->names[0], &why);
+    if (reply->file_fd >= 0)
+        return true;
+    log_event(LOG_ERROR, "file_lost", "%.400s", why.text);
+    return api_fail(err, 500, "server_error", NULL, NULL, "the file's content is not there");
+}
+
+/* Row first: a crash in between leaves a file that the next start sweeps. */
+bool control_file_delete(const control *c, const control_request *request, control_reply *reply,
+                         api_error *err)
+{
+    const char *id = request->names[0];
+    error_text why;
+    if (!c->store)
+        return control_not_ready(err);
+    const store_status status = store_file_delete(c->store, id, &why);
+    if (status != STORE_OK)
+        return control_store_fail(err, status, NULL, &why);
+    if (!data_file_remove(c->data_dir, id, &why))
+        log_event(LOG_WARN, "file_not_removed", "%.400s", why.text);
+    JSON_LIT(&reply->body, "{\"id\":");
+    json_cstring(&reply->body, id);
+    JSON_LIT(&reply->body, ",\"object\":\"file\",\"deleted\":true}");
+    return true;
+}
+
+/* ---- after a crash ---- */
+
+/* Unless the store says that there is no such row, the file stays. */
+static bool has_row(void *arg, const char *id)
+{
+    const control *c = arg;
+    store_file f;
+    error_text why;
+    const store_status status = store_file_get(c->store, id, &f, &why);
+    if (status == STORE_OK)
+        store_file_free(&f);
+    return status != STORE_NOT_FOUND;
+}
+
+void control_files_sweep(const control *c)
+{
+    data_files_sweep(c->data_dir, has_row, (void *)c);
+}
