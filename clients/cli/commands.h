@@ -9,6 +9,9 @@
 typedef exit_code command_fn(const options *o, terminal *out, terminal *err, problem *p);
 
 command_fn cmd_complete, cmd_chat, cmd_models, cmd_tokenize;
+command_fn cmd_train, cmd_jobs, cmd_files, cmd_methods;
+command_fn cmd_policies, cmd_aliases, cmd_publish, cmd_rollback, cmd_rewards;
+command_fn cmd_export;
 command_fn cmd_model; /* makes files here and speaks to no server */
 
 #endif

@@ -13,6 +13,34 @@ static const struct {
     {COMMAND_MODELS, "models", "list the models the server offers", ""},
     {COMMAND_TOKENIZE, "tokenize [TEXT|-]", "show the tokens of a text",
      "Prints each id with the text it stands for, then the count.\n"},
+    {COMMAND_REWARDS, "rewards [PROMPT COMPLETION|-]", "score answers with a reward model",
+     "Prints one number a line. Without arguments each line of standard input is an item,\n"
+     "{\"prompt\":…,\"completion\":…} or {\"messages\":[…]}.\n"},
+    {COMMAND_TRAIN, "train METHOD", "upload data, start a job, follow it",
+     "Names and values of --set are checked before anything is uploaded. On a terminal a bar\n"
+     "shows loss, reward, KL, speed and the time left; a pipe gets a line an event. Ctrl-C leaves\n"
+     "the job running and says how to come back to it or end it.\n\n"
+     "  instruct train supervised -m instruct -f demos.jsonl --valid held_out.jsonl --set "
+     "n_epochs=3\n"
+     "  instruct train reward_model -m pol_… -f rankings.jsonl\n"
+     "  instruct train ppo -m pol_… --prompts prompts.jsonl --reward-model pol_… \\\n"
+     "      --pretrain text.jsonl --publish instruct --every 5 --gate max_kl_ref=10\n"},
+    {COMMAND_JOBS, "jobs [ACTION [JOB]]", "list, watch and steer jobs",
+     "Actions: list, show JOB, events JOB [--follow], metrics JOB [--since STEP],\n"
+     "checkpoints JOB, cancel JOB, pause JOB, resume JOB.\n"},
+    {COMMAND_FILES, "files [ACTION [FILE...]]", "list, upload and delete data files",
+     "Actions: list, upload PATH..., show FILE, delete FILE...\n"},
+    {COMMAND_METHODS, "methods [METHOD]", "what can be trained, with which hyperparameters", ""},
+    {COMMAND_POLICIES, "policies [list|show POLICY]", "list policies and where they come from", ""},
+    {COMMAND_ALIASES, "aliases [ACTION [ALIAS]]", "list the names that policies serve under",
+     "Actions: list, show ALIAS, history ALIAS.\n"},
+    {COMMAND_PUBLISH, "publish POLICY", "let an alias stand for another policy",
+     "The alias is moved only if nobody else moved it meanwhile. Running answers finish on the\n"
+     "policy they began with.\n"},
+    {COMMAND_ROLLBACK, "rollback", "move an alias back", ""},
+    {COMMAND_EXPORT, "export POLICY", "download a policy as model files",
+     "POLICY is pol_… or an alias. hf is a directory that transformers loads, gguf a file that\n"
+     "llama.cpp loads. Sizes and digests are checked.\n"},
     {COMMAND_MODEL, "model new", "make a small random model",
      "Writes a checkpoint directory and prints its policy id; no server is needed. The same\n"
      "options give the same bytes.\n\n"
@@ -48,6 +76,7 @@ static void print_exit_codes(FILE *out)
           "  3    no connection to the server\n"
           "  4    unauthorised: the key is missing, unknown or lacks the scope\n"
           "  5    the answer broke off or the server fell silent\n"
+          "  6    the job failed or was cancelled\n"
           "  130  stopped by Ctrl-C\n",
           out);
 }
@@ -56,7 +85,7 @@ static void print_overview(FILE *out)
 {
     fputs("instruct: the command line of an instructd server\n\nUsage:\n", out);
     for (int i = 0; i < PAGES; i++)
-        fprintf(out, "  instruct %-22s %s\n", pages[i].usage, pages[i].summary);
+        fprintf(out, "  instruct %-30s %s\n", pages[i].usage, pages[i].summary);
     print_options(out, COMMAND_MODELS); /* it takes the common options only */
     fputs("\nEnvironment: INSTRUCTD_URL, INSTRUCTD_API_KEY, INSTRUCTD_DATA_DIR, NO_COLOR\n", out);
 }

@@ -19,7 +19,7 @@ struct http_client {
     CURLM *multi;
     CURL *easy;
     char *base_url;
-    struct curl_slist *headers;
+    char *authorization; /* a header line, or NULL */
     double timeout_s;
 };
 
@@ -27,7 +27,8 @@ struct http_client {
 typedef struct exchange {
     const http_call *call;
     http_reply *reply;
-    double heard_s; /* when the last byte came */
+    double heard_s;  /* when the last byte came, or of an upload went */
+    curl_off_t sent; /* bytes of an upload */
     bool stopped, too_long;
     char error[CURL_ERROR_SIZE];
 } exchange;
@@ -64,6 +65,7 @@ static size_t on_header(char *line, size_t size, size_t count, void *ctx)
     header_value(line, n, "content-type", reply->content_type, sizeof reply->content_type);
     header_value(line, n, "x-instructd-policy", reply->policy, sizeof reply->policy);
     header_value(line, n, "x-request-id", reply->request_id, sizeof reply->request_id);
+    header_value(line, n, "etag", reply->etag, sizeof reply->etag);
     if (header_value(line, n, "retry-after-ms", number, sizeof number))
         reply->retry_after_ms = strtol(number, NULL, 10);
     return n;
@@ -109,18 +111,15 @@ http_client *http_open(const http_settings *settings)
     c->timeout_s = settings->timeout_s;
     if (!c->multi || !c->easy || !c->base_url)
         goto out_close;
-    c->headers = curl_slist_append(NULL, "Content-Type: application/json");
     if (settings->key) {
         text line;
         text_init(&line, 4096);
         text_printf(&line, "Authorization: Bearer %s", settings->key);
-        struct curl_slist *longer = curl_slist_append(c->headers, text_str(&line));
+        c->authorization = strdup(text_str(&line));
         text_free(&line);
-        if (!longer)
+        if (!c->authorization)
             goto out_close;
-        c->headers = longer;
     }
-    curl_easy_setopt(c->easy, CURLOPT_HTTPHEADER, c->headers);
     curl_easy_setopt(c->easy, CURLOPT_USERAGENT, "instruct/" INSTRUCT_VERSION);
     curl_easy_setopt(c->easy, CURLOPT_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(c->easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
@@ -144,7 +143,7 @@ void http_close(http_client *c)
         return;
     curl_easy_cleanup(c->easy);
     curl_multi_cleanup(c->multi);
-    curl_slist_free_all(c->headers);
+    free(c->authorization);
     free(c->base_url);
     free(c);
     curl_global_cleanup();
@@ -195,28 +194,100 @@ static http_outcome transfer(http_client *c, exchange *x)
     }
 }
 
+/* ---- one exchange ---- */
+
+static struct curl_slist *header_lines(const http_client *c, const http_call *call)
+{
+    const char *lines[] = {c->authorization, call->body ? "Content-Type: application/json" : NULL,
+                           call->headers[0], call->headers[1]};
+    struct curl_slist *list = NULL;
+    for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++)
+        if (lines[i])
+            list = curl_slist_append(list, lines[i]);
+    return list;
+}
+
+static curl_mime *form_of(http_client *c, const http_upload *upload)
+{
+    curl_mime *form = curl_mime_init(c->easy);
+    if (!form)
+        return NULL;
+    curl_mimepart *purpose = curl_mime_addpart(form), *file = curl_mime_addpart(form);
+    bool ok = curl_mime_name(purpose, "purpose") == CURLE_OK &&
+              curl_mime_data(purpose, upload->purpose, CURL_ZERO_TERMINATED) == CURLE_OK &&
+              curl_mime_name(file, "file") == CURLE_OK &&
+              curl_mime_filedata(file, upload->path) == CURLE_OK &&
+              curl_mime_filename(file, upload->filename) == CURLE_OK &&
+              curl_mime_type(file, "application/octet-stream") == CURLE_OK;
+    if (ok)
+        return form;
+    curl_mime_free(form);
+    return NULL;
+}
+
+/* What goes up counts as sound: a long upload is no silence. */
+static int on_progress(void *ctx, curl_off_t down_total, curl_off_t down, curl_off_t up_total,
+                       curl_off_t up)
+{
+    exchange *x = ctx;
+    const http_upload *upload = x->call->upload;
+    (void)down_total;
+    (void)down;
+    if (up != x->sent)
+        x->heard_s = clock_s();
+    x->sent = up;
+    if (upload->on_sent && up_total > 0)
+        upload->on_sent(upload->ctx, (uint64_t)up, (uint64_t)up_total);
+    return 0;
+}
+
+/* The body and the method; what an earlier exchange set is set anew. */
+static void prepare_sending(http_client *c, const http_call *call, curl_mime *form, exchange *x)
+{
+    CURL *easy = c->easy;
+    curl_easy_setopt(easy, CURLOPT_MIMEPOST, NULL);
+    curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L);
+    if (form) {
+        curl_easy_setopt(easy, CURLOPT_MIMEPOST, form);
+    } else if (call->body) {
+        curl_easy_setopt(easy, CURLOPT_POSTFIELDS, call->body);
+        curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)strlen(call->body));
+    }
+    curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, call->method);
+    curl_easy_setopt(easy, CURLOPT_NOPROGRESS, form ? 0L : 1L);
+    curl_easy_setopt(easy, CURLOPT_XFERINFOFUNCTION, on_progress);
+    curl_easy_setopt(easy, CURLOPT_XFERINFODATA, x);
+}
+
+static void prepare_receiving(http_client *c, exchange *x, write_context *w)
+{
+    curl_easy_setopt(c->easy, CURLOPT_HEADERFUNCTION, on_header);
+    curl_easy_setopt(c->easy, CURLOPT_HEADERDATA, x);
+    curl_easy_setopt(c->easy, CURLOPT_WRITEFUNCTION, on_write);
+    curl_easy_setopt(c->easy, CURLOPT_WRITEDATA, w);
+    curl_easy_setopt(c->easy, CURLOPT_ERRORBUFFER, x->error);
+}
+
 http_outcome http_exchange(http_client *c, const http_call *call, http_reply *reply)
 {
     *reply = (http_reply){.retry_after_ms = -1};
     text_init(&reply->body, REPLY_BODY_MAX);
     exchange x = {.call = call, .reply = reply, .heard_s = clock_s()};
     write_context w = {&x, c->easy};
+    curl_mime *form = call->upload ? form_of(c, call->upload) : NULL;
+    if (call->upload && !form) {
+        snprintf(reply->detail, sizeof reply->detail, "%.200s cannot be read", call->upload->path);
+        return HTTP_CUT;
+    }
     text url;
     text_init(&url, 4096);
     text_printf(&url, "%s%s", c->base_url, call->path);
     curl_easy_setopt(c->easy, CURLOPT_URL, text_str(&url));
     text_free(&url); /* curl copied it */
-    if (call->body) {
-        curl_easy_setopt(c->easy, CURLOPT_POSTFIELDS, call->body);
-        curl_easy_setopt(c->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)strlen(call->body));
-    } else {
-        curl_easy_setopt(c->easy, CURLOPT_HTTPGET, 1L);
-    }
-    curl_easy_setopt(c->easy, CURLOPT_HEADERFUNCTION, on_header);
-    curl_easy_setopt(c->easy, CURLOPT_HEADERDATA, &x);
-    curl_easy_setopt(c->easy, CURLOPT_WRITEFUNCTION, on_write);
-    curl_easy_setopt(c->easy, CURLOPT_WRITEDATA, &w);
-    curl_easy_setopt(c->easy, CURLOPT_ERRORBUFFER, x.error);
+    struct curl_slist *lines = header_lines(c, call);
+    curl_easy_setopt(c->easy, CURLOPT_HTTPHEADER, lines);
+    prepare_sending(c, call, form, &x);
+    prepare_receiving(c, &x, &w);
     curl_multi_add_handle(c->multi, c->easy);
     http_outcome outcome = transfer(c, &x);
     long status = 0;
@@ -225,6 +296,10 @@ http_outcome http_exchange(http_client *c, const http_call *call, http_reply *re
     snprintf(reply->detail, sizeof reply->detail, "%s", x.error);
     curl_multi_remove_handle(c->multi, c->easy); /* inside a transfer this closes its connection */
     curl_easy_setopt(c->easy, CURLOPT_ERRORBUFFER, NULL);
+    curl_easy_setopt(c->easy, CURLOPT_HTTPHEADER, NULL);
+    curl_easy_setopt(c->easy, CURLOPT_MIMEPOST, NULL);
+    curl_mime_free(form);
+    curl_slist_free_all(lines);
     return outcome;
 }
 

@@ -6,6 +6,8 @@
 
 #include "text.h"
 
+#include <stdint.h>
+
 typedef struct http_client http_client;
 
 typedef enum http_outcome {
@@ -21,12 +23,26 @@ typedef enum http_outcome {
 /* The next bytes of a 2xx body. false = stop: the connection is closed. */
 typedef bool http_body_fn(void *ctx, const char *bytes, size_t n);
 
-typedef struct http_call {
-    const char *path;      /* "/v1/models" */
-    const char *body;      /* JSON to POST; NULL = GET */
-    http_body_fn *on_body; /* NULL = the body is collected in the reply */
+/* A file on its way out, as multipart/form-data. It is read while it is sent. */
+typedef struct http_upload {
+    const char *path;
+    const char *filename; /* what the server shall call it */
+    const char *purpose;  /* the other field of the form */
+    /* Tells how far it is; also called with nothing new. May be NULL. */
+    void (*on_sent)(void *ctx, uint64_t sent, uint64_t total);
     void *ctx;
-    const char *content_type; /* on_body is used for this type only; others are collected */
+} http_upload;
+
+typedef struct http_call {
+    const char *path;          /* "/v1/models" */
+    const char *method;        /* NULL = POST where there is something to send, else GET */
+    const char *body;          /* JSON to send, or NULL */
+    const http_upload *upload; /* instead of a body, or NULL */
+    const char *headers[2];    /* further lines, "If-Match: \"3\""; NULL = none */
+    http_body_fn *on_body;     /* NULL = the body is collected in the reply */
+    void *ctx;
+    const char *content_type; /* on_body is used for this type only (NULL: every); others are
+                                 collected */
 } http_call;
 
 typedef struct http_reply {
@@ -34,6 +50,7 @@ typedef struct http_reply {
     char content_type[96];
     char policy[96];     /* x-instructd-policy */
     char request_id[80]; /* x-request-id */
+    char etag[64];       /* with its quotes */
     long retry_after_ms; /* -1 = not given */
     text body;           /* collected; owned, http_reply_free */
     char detail[256];    /* why it is not HTTP_DONE, in libcurl's words; may be "" */

@@ -38,8 +38,14 @@ static exit_code run(const options *o, terminal *out, terminal *err, problem *p)
         command_id id;
         command_fn *run;
     } commands[] = {
-        {COMMAND_COMPLETE, cmd_complete}, {COMMAND_CHAT, cmd_chat},   {COMMAND_MODELS, cmd_models},
-        {COMMAND_TOKENIZE, cmd_tokenize}, {COMMAND_MODEL, cmd_model},
+        {COMMAND_COMPLETE, cmd_complete}, {COMMAND_CHAT, cmd_chat},
+        {COMMAND_MODELS, cmd_models},     {COMMAND_TOKENIZE, cmd_tokenize},
+        {COMMAND_TRAIN, cmd_train},       {COMMAND_JOBS, cmd_jobs},
+        {COMMAND_FILES, cmd_files},       {COMMAND_METHODS, cmd_methods},
+        {COMMAND_POLICIES, cmd_policies}, {COMMAND_ALIASES, cmd_aliases},
+        {COMMAND_PUBLISH, cmd_publish},   {COMMAND_ROLLBACK, cmd_rollback},
+        {COMMAND_REWARDS, cmd_rewards},   {COMMAND_EXPORT, cmd_export},
+        {COMMAND_MODEL, cmd_model},
     };
     for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
         if (commands[i].id == o->command)

@@ -152,6 +152,9 @@ static void hint_for(const char *code, problem *p)
         {"not_ready", "the server is still loading; try again in a moment"},
         {"draining", "the server is shutting down"},
         {"queue_full", "the server is busy; try again in a moment"},
+        {"etag_mismatch", "somebody moved the alias meanwhile; look at instruct aliases, then "
+                          "try again"},
+        {"policy_not_resident", "instruct policies lists what is in memory"},
     };
     for (size_t i = 0; code && i < sizeof hints / sizeof hints[0]; i++)
         if (strcmp(hints[i].code, code) == 0)
@@ -250,24 +253,34 @@ exit_code server_exchange(server *s, const http_call *call, http_reply *reply, p
     return EXIT_DONE;
 }
 
-exit_code server_json(server *s, const char *path, const char *body, cJSON **json, char **raw,
+exit_code server_call(server *s, const http_call *call, cJSON **json, char **raw, char etag[64],
                       problem *p)
 {
     http_reply reply;
-    exit_code code = server_exchange(s, &(http_call){.path = path, .body = body}, &reply, p);
+    exit_code code = server_exchange(s, call, &reply, p);
     *json = NULL;
+    if (raw)
+        *raw = NULL;
     if (code == EXIT_DONE) {
         *json = json_parse(text_str(&reply.body), reply.body.len);
         if (!cJSON_IsObject(*json)) {
             cJSON_Delete(*json);
             *json = NULL;
-            code = problem_set(p, EXIT_SERVER, "%s sent no JSON object for %s", s->url, path);
+            code = problem_set(p, EXIT_SERVER, "%s sent no JSON object for %s", s->url, call->path);
         } else if (raw && !(*raw = strdup(text_str(&reply.body)))) {
             cJSON_Delete(*json);
             *json = NULL;
             code = problem_set(p, EXIT_SERVER, "out of memory");
         }
     }
+    if (etag)
+        snprintf(etag, 64, "%s", reply.etag);
     http_reply_free(&reply);
     return code;
+}
+
+exit_code server_json(server *s, const char *path, const char *body, cJSON **json, char **raw,
+                      problem *p)
+{
+    return server_call(s, &(http_call){.path = path, .body = body}, json, raw, NULL, p);
 }

@@ -24,8 +24,12 @@ void server_close(server *s);
  * what happened. HTTP_STOPPED returns EXIT_DONE: the reader knows why it stopped. The caller frees
  * the reply in every case. */
 exit_code server_exchange(server *s, const http_call *call, http_reply *reply, problem *p);
-/* Asks for a whole JSON reply. On EXIT_DONE *json is the caller's to delete, and *raw, unless NULL,
- * the text of the reply to free. */
+/* Asks for a whole JSON object. On EXIT_DONE *json is the caller's to delete; *raw (unless NULL) is
+ * the text of the reply, to free; etag (unless NULL) is the header with its quotes, or "". */
+exit_code server_call(server *s, const http_call *call, cJSON **json, char **raw, char etag[64],
+                      problem *p);
+/* The same for a GET, or with a body a POST. On EXIT_DONE *json is the caller's to delete, and
+ * *raw, unless NULL, the text of the reply to free. */
 exit_code server_json(server *s, const char *path, const char *body, cJSON **json, char **raw,
                       problem *p);
 /* Fills p from an API error object {message,type,param,code}; status 0 = it came in a stream. */

@@ -1,5 +1,6 @@
 #include "sse.h"
 
+#include <stdio.h>
 #include <string.h>
 
 void sse_init(sse_parser *p, size_t max_event_bytes)
@@ -19,11 +20,13 @@ static void take_field(sse_parser *p, const char *line, size_t len)
 {
     const char *colon = memchr(line, ':', len);
     size_t name_len = colon ? (size_t)(colon - line) : len;
-    if (name_len != 4 || memcmp(line, "data", 4) != 0)
-        return; /* a comment (empty name) or a field we have no use for */
     const char *value = colon ? colon + 1 : line + len;
     if (value < line + len && *value == ' ')
         value++;
+    if (name_len == 2 && memcmp(line, "id", 2) == 0)
+        snprintf(p->id, sizeof p->id, "%.*s", (int)(line + len - value), value);
+    if (name_len != 4 || memcmp(line, "data", 4) != 0)
+        return; /* a comment (empty name) or a field we have no use for */
     if (p->has_data)
         text_puts(&p->data, "\n");
     text_append(&p->data, value, (size_t)(line + len - value));
@@ -43,6 +46,7 @@ static sse_status take_line(sse_parser *p, sse_event_fn *fn, void *ctx)
     if (len) {
         take_field(p, line, len);
     } else if (p->has_data) {
+        memcpy(p->last_id, p->id, sizeof p->last_id);
         if (!p->data.failed)
             more = fn(ctx, text_str(&p->data), p->data.len);
         p->has_data = false;

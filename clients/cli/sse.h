@@ -1,5 +1,6 @@
 /* Server-sent events: bytes in any split -> the data of each event. Lines end in \n, \r\n or \r;
- * comments and the fields event, id, retry are skipped; several data lines join with \n. */
+ * comments and the fields event, retry are skipped; several data lines join with \n. The last id is
+ * kept, for Last-Event-ID. */
 #ifndef CLI_SSE_H
 #define CLI_SSE_H
 
@@ -16,9 +17,11 @@ typedef bool sse_event_fn(void *ctx, const char *data, size_t len);
 
 typedef struct sse_parser {
     text line, data;
-    bool has_data; /* the open event has a data line */
-    bool after_cr; /* a \n now belongs to the \r before it */
-    bool begun;    /* the first line is past, where a byte order mark may stand */
+    char last_id[64]; /* of the last event that was reported; "" = none had one */
+    char id[64];      /* of the open event */
+    bool has_data;    /* the open event has a data line */
+    bool after_cr;    /* a \n now belongs to the \r before it */
+    bool begun;       /* the first line is past, where a byte order mark may stand */
 } sse_parser;
 
 void sse_init(sse_parser *p, size_t max_event_bytes);

@@ -16,7 +16,8 @@ void terminal_init(terminal *t, FILE *file, bool color)
     const char *no_color = getenv("NO_COLOR");
     const char *term = getenv("TERM");
     *t = (terminal){.file = file, .is_tty = isatty(fileno(file))};
-    t->color = t->is_tty && color && !(no_color && *no_color) && term && strcmp(term, "dumb") != 0;
+    t->redraws = t->is_tty && term && strcmp(term, "dumb") != 0;
+    t->color = t->redraws && color && !(no_color && *no_color);
     text_init(&t->scratch, SCRATCH_MAX);
 }
 
@@ -79,6 +80,12 @@ void terminal_end(terminal *t)
     t->line_open = false;
     if (!t->error)
         put(t, text_str(&t->scratch), t->scratch.len);
+}
+
+void terminal_line(terminal *t, const char *line)
+{
+    terminal_write(t, line, strlen(line));
+    terminal_end(t);
 }
 
 size_t terminal_width(const char *s)

@@ -15,6 +15,7 @@ typedef struct terminal {
     FILE *file; /* borrowed */
     bool is_tty;
     bool color;
+    bool redraws;   /* lines can be drawn over: a terminal that is not dumb */
     bool line_open; /* the last byte of outside text was not \n */
     int error;      /* errno of the first write that failed, 0 = none */
     sanitizer outside;
@@ -31,6 +32,8 @@ void terminal_set_style(terminal *t, terminal_style style); /* nothing without c
 void terminal_write(terminal *t, const char *bytes, size_t n);
 /* The text from outside ended: flushes a held tail and closes its line. */
 void terminal_end(terminal *t);
+/* A whole line from outside, without its end. */
+void terminal_line(terminal *t, const char *line);
 /* Columns that `s` takes on a terminal, by the locale; its bytes when they cannot be told. */
 size_t terminal_width(const char *s);
 

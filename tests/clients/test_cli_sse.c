@@ -88,3 +88,18 @@ TEST(sse_refuses_a_line_and_an_event_past_the_maximum)
     text_free(&got);
     sse_free(&p);
 }
+
+TEST(sse_keeps_the_id_of_the_last_event_that_came_whole)
+{
+    sse_parser p;
+    text got;
+    sse_init(&p, 64);
+    text_init(&got, 64);
+    const char *bytes = "id: 7\ndata: a\n\ndata: b\n\nid:8\ndata: cut\n";
+    EXPECT_STR(p.last_id, "");
+    EXPECT_EQ(sse_feed(&p, bytes, strlen(bytes), collect, &got), SSE_OK);
+    EXPECT_STR(got.data, "a|b|");
+    EXPECT_STR(p.last_id, "7");
+    text_free(&got);
+    sse_free(&p);
+}

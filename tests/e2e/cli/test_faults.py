@@ -289,7 +289,7 @@ def models_pages_through_a_long_list():
         reply(200, {"object": "list", "data": [model], "has_more": first})(request, connection)
     done, server = run_with(script, "models")
     equal("stdout", done.out, "one\tpol_1\tsft\t2048\ntwo\tpol_1\tsft\t2048\n")
-    equal("second page", server.requests[1].line, "GET /v1/models?after=one HTTP/1.1")
+    equal("second page", server.requests[1].line, "GET /v1/models?limit=100&after=one HTTP/1.1")
 
 
 @test

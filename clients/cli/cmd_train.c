@@ -1,0 +1,145 @@
+#include "commands.h"
+
+#include "follow.h"
+#include "json.h"
+#include "names.h"
+#include "train_request.h"
+#include "upload.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* An upload of this call: a file that two options name is sent once. */
+typedef struct sent {
+    const char *path;
+    char *id;
+} sent;
+
+enum { FILES_MAX = 5 };
+
+typedef struct training {
+    const options *o;
+    server *server;
+    terminal *out, *err;
+    sent sent[FILES_MAX];
+    int sent_len;
+} training;
+
+/* "file-…" names a file of the server, unless one of that name lies here. */
+static bool is_file_id(const char *name)
+{
+    return strncmp(name, "file-", 5) == 0 && name_is_id(name) && access(name, F_OK) != 0;
+}
+
+static exit_code send_file(training *t, const char *path, char **id, problem *p)
+{
+    cJSON *file;
+    exit_code code = upload_file(t->server, path, t->o->json ? t->out : NULL, t->err, &file, p);
+    if (code != EXIT_DONE)
+        return code;
+    if (!t->o->json)
+        upload_print(file, t->out);
+    *id = strdup(json_string(file, "id"));
+    cJSON_Delete(file);
+    t->sent[t->sent_len++] = (sent){path, *id};
+    return *id ? EXIT_DONE : problem_set(p, EXIT_SERVER, "out of memory");
+}
+
+/* The id behind the value of a file option; NULL stays NULL. */
+static exit_code resolve(training *t, const char *value, char **id, problem *p)
+{
+    if (!value)
+        return EXIT_DONE;
+    for (int i = 0; i < t->sent_len; i++)
+        if (strcmp(t->sent[i].path, value) == 0) {
+            *id = strdup(t->sent[i].id);
+            return EXIT_DONE;
+        }
+    if (!is_file_id(value))
+        return send_file(t, value, id, p);
+    *id = strdup(value);
+    return EXIT_DONE;
+}
+
+static exit_code resolve_all(training *t, train_files *files, problem *p)
+{
+    const options *o = t->o;
+    const struct {
+        const char *value;
+        char **id;
+    } all[FILES_MAX] = {
+        /* ppo reads prompts alone: they are its training data unless others are named */
+        {o->file ? o->file : o->prompts, &files->training},
+        {o->valid, &files->validation},
+        {o->prompts, &files->prompts},
+        {o->pretrain, &files->pretrain},
+        {o->center, &files->center},
+    };
+    exit_code code = EXIT_DONE;
+    for (int i = 0; i < FILES_MAX && code == EXIT_DONE; i++)
+        code = resolve(t, all[i].value, all[i].id, p);
+    return code;
+}
+
+/* Makes the job; its id is the caller's to free. */
+static exit_code create(training *t, const method *m, const train_files *files, char **id,
+                        problem *p)
+{
+    cJSON *job = NULL;
+    char *raw = NULL, *body = train_request(t->o, m, files);
+    exit_code code = body ? server_json(t->server, "/v1/fine_tuning/jobs", body, &job, &raw, p)
+                          : problem_set(p, EXIT_SERVER, "out of memory");
+    const char *name = json_string(job, "id");
+    if (code == EXIT_DONE && (!name || !name_is_id(name)))
+        code = problem_set(p, EXIT_SERVER, "the server gave the job no id");
+    if (code == EXIT_DONE && t->o->json)
+        terminal_line(t->out, raw);
+    else if (code == EXIT_DONE)
+        terminal_printf(t->out, "%s: %s from %s\n", name, m->type, t->o->model);
+    if (code == EXIT_DONE && !(*id = strdup(name)))
+        code = problem_set(p, EXIT_SERVER, "out of memory");
+    cJSON_Delete(job);
+    free(raw);
+    free(body);
+    return code;
+}
+
+static exit_code prepare(training *t, const char *type, char **id, problem *p)
+{
+    method m = {0};
+    train_files files = {0};
+    exit_code code = method_fetch(&m, t->server, type, p);
+    if (code == EXIT_DONE)
+        code = train_check(t->o, &m, p);
+    if (code == EXIT_DONE)
+        code = resolve_all(t, &files, p);
+    if (code == EXIT_DONE)
+        code = create(t, &m, &files, id, p);
+    train_files_free(&files);
+    method_free(&m);
+    return code;
+}
+
+exit_code cmd_train(const options *o, terminal *out, terminal *err, problem *p)
+{
+    const char *type = options_argument(o, 0);
+    server s = {0};
+    training t = {.o = o, .server = &s, .out = out, .err = err};
+    char *id = NULL;
+    if (!type) {
+        problem_set(p, EXIT_USAGE, "train needs a METHOD");
+        problem_hint(p, "instruct methods lists them");
+        return EXIT_USAGE;
+    }
+    exit_code code = train_check_options(o, p);
+    if (code == EXIT_DONE)
+        code = server_open(&s, o, p);
+    if (code == EXIT_DONE)
+        code = prepare(&t, type, &id, p);
+    server_close(&s);
+    if (code == EXIT_DONE && !o->no_wait)
+        code = follow_job(o, id, out, err, p);
+    free(id);
+    return code;
+}
