@@ -173,3 +173,28 @@ void eng__team_free(eng_team *team)
     free(team->threads);
     free(team);
 }
+
+typedef struct lent_job {
+    eng_team *team;
+    uint32_t n;
+    eng_task_fn *fn;
+    void *arg;
+} lent_job;
+
+static void take_tasks(void *arg, uint32_t member)
+{
+    const lent_job *job = arg;
+    for (uint32_t i = eng__team_next(job->team); i < job->n; i = eng__team_next(job->team))
+        job->fn(job->arg, i, member);
+}
+
+static void run_tasks(void *ctx, uint32_t n, eng_task_fn *fn, void *arg)
+{
+    lent_job job = {ctx, n, fn, arg};
+    eng__team_run(job.team, take_tasks, &job);
+}
+
+eng_parallel eng__team_parallel(eng_team *team)
+{
+    return (eng_parallel){.ctx = team, .width = team->n_members, .run = run_tasks};
+}

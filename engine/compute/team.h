@@ -9,6 +9,7 @@
 #ifndef ENG_COMPUTE_TEAM_H
 #define ENG_COMPUTE_TEAM_H
 
+#include "base/parallel.h"
 #include "base/status.h"
 
 #include <stdint.h>
@@ -29,5 +30,9 @@ void eng__team_barrier(eng_team *team);
 /* Inside run: hands out 0, 1, 2, ... to whichever member asks, afresh after each barrier. Whatever
  * the split, results must not depend on who computed what. */
 uint32_t eng__team_next(eng_team *team);
+
+/* The team as an eng_parallel, for programs that own their threads. Valid as long as the team; runs
+ * for its owner, outside eng__team_run. */
+eng_parallel eng__team_parallel(eng_team *team);
 
 #endif

@@ -4,8 +4,10 @@
 #include "machine_limits.h"
 #include "options.h"
 #include "report.h"
+#include "train_case.h"
 #include "weights.h"
 
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -164,6 +166,65 @@ static void put_load(bench *b, const char *path)
     series_free(&read);
 }
 
+/* Median seconds of one part of a step. */
+static void put_part(report *out, const char *key, const train_times *steps, uint32_t n,
+                     size_t offset)
+{
+    series seconds = {0};
+    for (uint32_t i = 0; i < n; i++) {
+        double s;
+        memcpy(&s, (const char *)&steps[i] + offset, sizeof s);
+        series_add(&seconds, s);
+    }
+    series_sort(&seconds);
+    report_number(out, key, series_median(&seconds));
+    series_free(&seconds);
+}
+
+static void put_train_figures(bench *b, train_subject *s)
+{
+    const bench_options *o = b->options;
+    const double tokens = (double)o->train_seqs * o->train_tokens;
+    train_times *steps = calloc(o->rounds, sizeof *steps);
+    series rates = {0};
+    for (uint32_t i = 0; steps && i < o->rounds; i++) {
+        steps[i] = train_step(s);
+        series_add(&rates, tokens / steps[i].whole);
+    }
+    report_string(b->out, "unit", "tokens/s");
+    report_count(b->out, "sequences", o->train_seqs);
+    report_count(b->out, "tokens", o->train_tokens);
+    report_count(b->out, "tape_bytes", train_tape_bytes(s));
+    report_spread(b->out, &rates);
+    if (b->limits->fp32_gflop_s > 0)
+        report_number(b->out, "share_of_fp32",
+                      series_median(&rates) / tokens * train_step_ops(s) * 1e-9 /
+                          b->limits->fp32_gflop_s);
+    put_part(b->out, "forward_s", steps, o->rounds, offsetof(train_times, forward));
+    put_part(b->out, "backward_s", steps, o->rounds, offsetof(train_times, backward));
+    put_part(b->out, "optimizer_s", steps, o->rounds, offsetof(train_times, optimizer));
+    series_free(&rates);
+    free(steps);
+}
+
+static eng_status put_train(bench *b, const char *path, eng_error *err)
+{
+    const bench_options *o = b->options;
+    train_subject *s;
+    if (!fits_context(b, "train", o->train_tokens))
+        return ENG_OK;
+    eng_status st = train_open(&s, path, o->kernels, o->n_threads, o->train_seqs, o->train_tokens,
+                               o->checkpoint, err);
+    if (st != ENG_OK)
+        return st;
+    train_step(s); /* pages touched, threads started, clocks up */
+    report_object(b->out, "train");
+    put_train_figures(b, s);
+    report_close_object(b->out);
+    train_close(s);
+    return ENG_OK;
+}
+
 /* ---- models ---- */
 
 /* Pages touched, threads started, clocks up. */
@@ -200,7 +261,7 @@ static eng_status put_model(bench *b, const char *path, eng_error *err)
     b->cost = weight_cost_of(b->subject.model, b->limits);
     report_object(b->out, NULL);
     put_model_facts(b, path);
-    if (o->cases & ~(unsigned)(CASE_LIMITS | CASE_LOAD))
+    if (o->cases & ~(unsigned)(CASE_LIMITS | CASE_LOAD | CASE_TRAIN))
         warm_up(b);
     if (o->cases & CASE_PREFILL)
         put_prefill(b);
@@ -211,9 +272,11 @@ static eng_status put_model(bench *b, const char *path, eng_error *err)
         put_busy(b);
     if (o->cases & CASE_LOAD)
         put_load(b, path);
+    if (o->cases & CASE_TRAIN)
+        st = put_train(b, path, err);
     report_close_object(b->out);
     case_subject_close(&b->subject);
-    return ENG_OK;
+    return st;
 }
 
 /* ---- the run ---- */

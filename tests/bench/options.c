@@ -21,11 +21,14 @@ static const char usage_text[] =
     "  --smoke           sizes of a self-check: seconds, and figures without meaning\n"
     "  --kernels NAME    scalar, avx2 or avx512 (the widest this CPU runs)\n"
     "  --serve-type T    file, f32, bf16 or q8_0: convert while loading (file)\n"
-    "  --only CASES      of limits,load,prefill,decode,streams,prefix,busy (all)\n"
+    "  --only CASES      of limits,load,prefill,decode,streams,prefix,busy,train (all\n"
+    "                    but train)\n"
     "  --prefill N       prompt of the prefill and prefix cases (512)\n"
     "  --contexts LIST   tokens before the single stream's decode (128,512)\n"
     "  --streams LIST    simultaneous streams (2,4,8,16,32)\n"
     "  --in N, --out N   tokens in and out of each stream (128, 64)\n"
+    "  --train-seqs N, --train-tokens N   the training step's sequences and their tokens (8, 128)\n"
+    "  --checkpoint      the training step keeps layer inputs alone and recomputes the rest\n"
     "  --spin N          measure nothing: N busy threads until stdin closes\n"
     "  --nice K          their nice value (0)\n";
 
@@ -64,7 +67,7 @@ static void read_list(const char *option, const char *text, uint32_t max, number
 static unsigned read_cases(const char *text)
 {
     static const char *const names[] = {"limits",  "load",   "prefill", "decode",
-                                        "streams", "prefix", "busy"};
+                                        "streams", "prefix", "busy",    "train"};
     char copy[256], *save = NULL;
     unsigned cases = 0;
     if (strlen(text) >= sizeof copy)
@@ -75,7 +78,7 @@ static unsigned read_cases(const char *text)
         while (i < sizeof names / sizeof *names && strcmp(t, names[i]) != 0)
             i++;
         if (i == sizeof names / sizeof *names)
-            refuse("--only", t, "limits, load, prefill, decode, streams, prefix or busy");
+            refuse("--only", t, "limits, load, prefill, decode, streams, prefix, busy or train");
         cases |= 1u << i;
     }
     return cases;
@@ -119,6 +122,8 @@ static void shrink_to_smoke(bench_options *o)
     o->in = 8;
     o->out = 4;
     o->prefix_n = 2;
+    o->train_seqs = 2;
+    o->train_tokens = 8;
     o->busy_threads = 1;
 }
 
@@ -136,6 +141,9 @@ enum {
     OPT_STREAMS,
     OPT_IN,
     OPT_OUT,
+    OPT_TRAIN_SEQS,
+    OPT_TRAIN_TOKENS,
+    OPT_CHECKPOINT,
     OPT_SPIN,
     OPT_NICE,
     OPT_HELP
@@ -155,6 +163,9 @@ static const struct option long_options[] = {
     {"streams", required_argument, NULL, OPT_STREAMS},
     {"in", required_argument, NULL, OPT_IN},
     {"out", required_argument, NULL, OPT_OUT},
+    {"train-seqs", required_argument, NULL, OPT_TRAIN_SEQS},
+    {"train-tokens", required_argument, NULL, OPT_TRAIN_TOKENS},
+    {"checkpoint", no_argument, NULL, OPT_CHECKPOINT},
     {"spin", required_argument, NULL, OPT_SPIN},
     {"nice", required_argument, NULL, OPT_NICE},
     {"help", no_argument, NULL, OPT_HELP},
@@ -206,6 +217,15 @@ static void take_option(bench_options *o, int option)
     case OPT_OUT:
         o->out = read_number("--out", optarg, 1, MAX_TOKENS);
         return;
+    case OPT_TRAIN_SEQS:
+        o->train_seqs = read_number("--train-seqs", optarg, 1, MAX_ROUNDS);
+        return;
+    case OPT_TRAIN_TOKENS:
+        o->train_tokens = read_number("--train-tokens", optarg, 2, MAX_TOKENS);
+        return;
+    case OPT_CHECKPOINT:
+        o->checkpoint = true;
+        return;
     case OPT_SPIN:
         o->spin_threads = (int)read_number("--spin", optarg, 1, CREW_MAX);
         return;
@@ -232,6 +252,8 @@ void options_read(bench_options *o, int argc, char **argv)
                          .in = 128,
                          .out = 64,
                          .prefix_n = 8,
+                         .train_seqs = 8,
+                         .train_tokens = 128,
                          .busy_threads = 2};
     for (int c; (c = getopt_long(argc, argv, "", long_options, NULL)) != -1;)
         take_option(o, c);

@@ -14,7 +14,8 @@ typedef enum bench_case {
     CASE_DECODE = 8,
     CASE_STREAMS = 16,
     CASE_PREFIX = 32,
-    CASE_BUSY = 64
+    CASE_BUSY = 64,
+    CASE_TRAIN = 128
 } bench_case;
 
 typedef struct number_list {
@@ -28,15 +29,17 @@ typedef struct bench_options {
     const char *kernels; /* NULL = the widest */
     eng_serve_type serve_type;
     uint32_t n_threads, rounds;
-    unsigned cases;        /* of bench_case */
-    bool smoke;            /* sizes of a self-check; figures mean nothing */
-    uint32_t prefill;      /* tokens of the prompt whose prefill is timed */
-    number_list contexts;  /* tokens before a single stream's decode is timed */
-    number_list streams;   /* counts of simultaneous streams */
-    uint32_t in, out;      /* tokens in each stream's prompt, tokens decoded */
-    uint32_t prefix_n;     /* answers to one prompt */
-    uint32_t busy_threads; /* that share the cores in the busy case */
-    int spin_threads;      /* > 0: be nothing but that many busy threads, until stdin closes */
+    unsigned cases;                    /* of bench_case */
+    bool smoke;                        /* sizes of a self-check; figures mean nothing */
+    uint32_t prefill;                  /* tokens of the prompt whose prefill is timed */
+    number_list contexts;              /* tokens before a single stream's decode is timed */
+    number_list streams;               /* counts of simultaneous streams */
+    uint32_t in, out;                  /* tokens in each stream's prompt, tokens decoded */
+    uint32_t prefix_n;                 /* answers to one prompt */
+    uint32_t train_seqs, train_tokens; /* of the training step: sequences, tokens of each */
+    bool checkpoint;                   /* the training step recomputes its layers */
+    uint32_t busy_threads;             /* that share the cores in the busy case */
+    int spin_threads; /* > 0: be nothing but that many busy threads, until stdin closes */
     int spin_nice;
 } bench_options;
 

@@ -122,6 +122,31 @@ TEST(a_team_that_never_ran_can_be_freed)
     eng__team_free(NULL);
 }
 
+static void take_one(void *arg, uint32_t i, uint32_t member)
+{
+    job *j = arg;
+    if (i >= ITEMS || member >= j->n)
+        atomic_fetch_add(&j->wrong, 1);
+    else
+        j->taken[i]++;
+}
+
+TEST(a_lent_team_runs_each_task_once)
+{
+    for (uint32_t n = 1; n <= MAX_MEMBERS; n++) {
+        job j = {.team = make_team(n, 1), .n = n};
+        const eng_parallel lent = eng__team_parallel(j.team);
+        EXPECT_EQ(lent.width, n);
+        for (uint32_t run = 1; run <= RUNS; run++) {
+            lent.run(lent.ctx, run % 5 ? ITEMS : 0, take_one, &j);
+            for (uint32_t i = 0; i < ITEMS; i++)
+                EXPECT_EQ(j.taken[i], run - run / 5);
+        }
+        EXPECT_EQ(atomic_load(&j.wrong), 0);
+        eng__team_free(j.team);
+    }
+}
+
 TEST(two_teams_do_not_disturb_each_other)
 {
     job a = {.team = make_team(2, 1), .n = 2}, b = {.team = make_team(3, 0), .n = 3};

@@ -123,31 +123,6 @@ static arguments read_arguments(int argc, char **argv)
     return a;
 }
 
-/* ---- threads ---- */
-
-typedef struct lent {
-    eng_team *team;
-    eng_task_fn *fn;
-    void *arg;
-    uint32_t n;
-} lent;
-
-static void take_tasks(void *arg, uint32_t member)
-{
-    lent *l = arg;
-    for (uint32_t i = eng__team_next(l->team); i < l->n; i = eng__team_next(l->team))
-        l->fn(l->arg, i, member);
-}
-
-static void run_lent(void *ctx, uint32_t n, eng_task_fn *fn, void *arg)
-{
-    lent *l = ctx;
-    l->fn = fn;
-    l->arg = arg;
-    l->n = n;
-    eng__team_run(l->team, take_tasks, l);
-}
-
 /* ---- the run ---- */
 
 /* Scores by a head that is zero everywhere would leave every other gradient at zero. */
@@ -205,7 +180,7 @@ static eng_status run(const arguments *a, eng_error *err)
 {
     eng_net *net = NULL;
     gradient_batch batch = {0};
-    lent threads = {0};
+    eng_team *team = NULL;
     bool scores = gradient_loss_scores(a->loss);
     eng_status status = eng_net_open(&net, a->model, scores ? ENG_HEAD_SCORE : ENG_HEAD_LM, err);
     if (status == ENG_OK)
@@ -213,11 +188,12 @@ static eng_status run(const arguments *a, eng_error *err)
     if (status == ENG_OK && scores)
         status = set_score_head(net, &batch, a->model, err);
     if (status == ENG_OK)
-        status = eng__team_create(&threads.team, a->n_threads, 0, err);
-    const eng_parallel parallel = {.ctx = &threads, .width = a->n_threads, .run = run_lent};
-    if (status == ENG_OK)
+        status = eng__team_create(&team, a->n_threads, 0, err);
+    if (status == ENG_OK) {
+        const eng_parallel parallel = eng__team_parallel(team);
         status = run_batch(a, net, &batch, &parallel, err);
-    eng__team_free(threads.team);
+    }
+    eng__team_free(team);
     gradient_batch_free(&batch);
     eng_net_free(net);
     return status;
