@@ -50,6 +50,8 @@ ENG_MUST_CHECK job_code examples_load(example_set *out, const job_host *host, co
                                       const char *file_id, data_format format,
                                       const eng_tokenizer *tok, token_limits limits, uint32_t n_ctx,
                                       eng_error *err);
+/* Tells as an event what a file gave and what was left out. */
+void examples_report(const example_set *set, const job_host *host, const char *field);
 void examples_free(example_set *set); /* a zeroed set is allowed */
 
 #endif

@@ -61,6 +61,12 @@ bool host_stopping(const job_host *host)
     return host->table->stop_requested(host->job) != 0;
 }
 
+job_code host_go_on(const job_host *host, eng_error *err)
+{
+    return host_stopping(host) ? code_fail(err, INSTRUCTD_E_STOPPED, "the job is being stopped")
+                               : INSTRUCTD_OK;
+}
+
 bool host_pausing(const job_host *host)
 {
     return host->table->pause_requested(host->job) != 0;

@@ -355,14 +355,15 @@ static void note_publish(mock_publish *p, const instructd_publish *publish)
     }
 }
 
-/* Writes the directory under a temporary name, then under its id. */
+/* Writes the directory under a temporary name, then under its id, unless that is there already. */
 static eng_status write_policy(mock_host *m, const instructd_publish *publish, const char *base,
                                char *id, char *path, eng_error *err)
 {
+    static unsigned serial; /* of all hosts: several may share a directory */
     char temporary[PATH_BYTES];
     eng_weights all;
     eng_weight *list = as_engine(&publish->weights, &all);
-    snprintf(temporary, sizeof temporary, "%.400s/tmp-%u", m->dir, m->n_publishes);
+    snprintf(temporary, sizeof temporary, "%.400s/tmp-%u", m->dir, serial++);
     const eng_checkpoint_options options = {.stage = publish->stage, .parent = publish->parent};
     eng_status status = eng_checkpoint_write_weights(base, &all, temporary, &options, id, err);
     free(list);

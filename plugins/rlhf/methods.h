@@ -1,0 +1,12 @@
+/* The methods, each from a checked job to its result. */
+#ifndef RLHF_METHODS_H
+#define RLHF_METHODS_H
+
+#include "rlhf/job.h"
+
+/* Language modelling on text: a small model from scratch, or more of the same for a larger one. */
+ENG_MUST_CHECK job_code pretrain_run(const job *j, eng_error *err);
+/* Demonstrations; the loss is on answers alone. Preset rl_init: the start and reference of PPO. */
+ENG_MUST_CHECK job_code supervised_run(const job *j, eng_error *err);
+
+#endif

@@ -1,0 +1,21 @@
+/* A row of metrics being put together. */
+#ifndef RLHF_REPORT_H
+#define RLHF_REPORT_H
+
+#include "rlhf/host.h"
+
+enum { REPORT_VALUES = 32 };
+
+typedef struct report {
+    instructd_metric values[REPORT_VALUES];
+    uint32_t n;
+} report;
+
+/* `name` is a string that stays: one of API.md's columns. */
+void report_put(report *r, const char *name, double value);
+void report_send(const report *r, const job_host *host, uint64_t step);
+
+/* Seconds since some fixed moment, unmoved by the clock being set. [any] */
+double monotonic_seconds(void);
+
+#endif

@@ -1,0 +1,93 @@
+#include "rlhf/rollout.h"
+
+#include "rlhf/key.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- from the host's memory to ours ---- */
+
+static bool take_one(rollouts *r, const example *prompt, const instructd_rollout *from)
+{
+    const uint32_t i = r->n, n = prompt->n_prompt + from->n_tokens;
+    int32_t *tokens = eng_arena_array(&r->arena, n, sizeof *tokens);
+    float *logprobs = eng_arena_array(&r->arena, from->n_tokens, sizeof *logprobs);
+    if (!tokens || !logprobs)
+        return false;
+    memcpy(tokens, prompt->tokens, prompt->n_prompt * sizeof *tokens);
+    memcpy(tokens + prompt->n_prompt, from->tokens, from->n_tokens * sizeof *tokens);
+    memcpy(logprobs, from->logprobs, from->n_tokens * sizeof *logprobs);
+    r->items[i] = (example){.tokens = tokens, .n = n, .n_prompt = prompt->n_prompt};
+    r->ended[i] = from->ended != 0;
+    r->logprobs[i] = logprobs;
+    r->n++;
+    return true;
+}
+
+static job_code take_all(rollouts *r, const rollout_order *order, const instructd_rollouts *from,
+                         eng_error *err)
+{
+    r->items = eng_arena_array(&r->arena, order->n, sizeof *r->items);
+    r->ended = eng_arena_array(&r->arena, order->n, sizeof *r->ended);
+    r->logprobs = eng_arena_array(&r->arena, order->n, sizeof *r->logprobs);
+    bool taken = r->items && r->ended && r->logprobs;
+    for (uint32_t i = 0; i < order->n && taken; i++)
+        taken = take_one(r, order->prompts[i], &from->rollouts[i]);
+    return taken ? INSTRUCTD_OK
+                 : code_fail(err, INSTRUCTD_E_NOMEM, "no memory for %u rollouts", order->n);
+}
+
+job_code rollouts_draw(rollouts *out, const job *j, const rollout_order *order, eng_error *err)
+{
+    const instructd_rollouts *drawn;
+    *out = (rollouts){0};
+    eng_arena_init(&out->arena, SIZE_MAX / 2);
+    instructd_rollout_prompt *prompts = calloc(order->n, sizeof *prompts);
+    if (!prompts)
+        return code_fail(err, INSTRUCTD_E_NOMEM, "no memory to ask for %u rollouts", order->n);
+    for (uint32_t i = 0; i < order->n; i++)
+        prompts[i] = (instructd_rollout_prompt){.tokens = order->prompts[i]->tokens,
+                                                .n_tokens = order->prompts[i]->n_prompt,
+                                                .n_samples = 1,
+                                                .seed = order->seeds[i]};
+    const instructd_rollout_request request = {.size = sizeof request,
+                                               .n_prompts = order->n,
+                                               .prompts = prompts,
+                                               .policy = order->policy,
+                                               .max_tokens = order->max_tokens,
+                                               .temperature = (float)order->temperature};
+    job_code code = host_generate(&j->host, &request, &drawn, err);
+    free(prompts);
+    if (code != INSTRUCTD_OK)
+        return code;
+    code = take_all(out, order, drawn, err);
+    host_rollouts_free(&j->host, drawn);
+    return code;
+}
+
+void rollouts_free(rollouts *r)
+{
+    eng_arena_free(&r->arena);
+    *r = (rollouts){0};
+}
+
+/* ---- trials ---- */
+
+job_code rollouts_trial(rollouts *out, const job *j, const char *policy, const example_set *prompts,
+                        uint32_t max_tokens, eng_error *err)
+{
+    const example *chosen[TRIAL_PROMPTS];
+    uint64_t seeds[TRIAL_PROMPTS];
+    uint32_t n = prompts->n < TRIAL_PROMPTS ? (uint32_t)prompts->n : TRIAL_PROMPTS;
+    for (uint32_t i = 0; i < n; i++) {
+        chosen[i] = &prompts->items[i];
+        seeds[i] = key_of(j->seed, KEY_TRIAL, i, 0);
+    }
+    const rollout_order order = {.policy = policy,
+                                 .prompts = chosen,
+                                 .seeds = seeds,
+                                 .n = n,
+                                 .max_tokens = max_tokens,
+                                 .temperature = 1};
+    return rollouts_draw(out, j, &order, err);
+}

@@ -1,0 +1,48 @@
+/* One network in training: its parameters, gradient, moments, and the end of each optimizer step.
+ *
+ *   trainer_clear -> micro-batches add to grads -> trainer_step
+ *
+ * Policy and value network have one each; each has its own guard and clips its own gradient. */
+#ifndef RLHF_TRAINER_H
+#define RLHF_TRAINER_H
+
+#include "rlhf/guard.h"
+#include "rlhf/job.h"
+#include "train/net.h"
+#include "train/optimizer.h"
+#include "train/train.h"
+
+typedef struct trainer {
+    eng_net *net;         /* owned */
+    size_t n;             /* floats of each block */
+    float *grads, *m, *v; /* [n] */
+    const eng_parallel *parallel;
+    eng_adamw adam;
+    double max_grad_norm;
+    uint64_t t; /* Adam steps taken */
+    guard guard;
+} trainer;
+
+/* Takes the network over, also on failure. Freed with trainer_free, also after a refusal. */
+ENG_MUST_CHECK job_code trainer_init(trainer *out, eng_net *net, const job *j, eng_error *err);
+void trainer_free(trainer *t); /* a zeroed trainer is allowed */
+
+void trainer_clear(trainer *t); /* gradient to zero */
+
+typedef struct trainer_outcome {
+    bool taken;       /* else the step was skipped and the parameters are as before */
+    double grad_norm; /* before clipping */
+} trainer_outcome;
+
+/* One step of AdamW on the gradient, clipped to max_grad_norm, if the guard lets it pass.
+ * INSTRUCTD_E_NOT_FINITE when it gives up; `what` names the network in err. */
+ENG_MUST_CHECK job_code trainer_step(trainer *t, const char *what, double loss, double lr,
+                                     trainer_outcome *out, eng_error *err);
+
+/* A tape for nets of this shape, of the job's threads: one that keeps activations, or layer inputs
+ * alone where those would need more than TAPE_BYTES. */
+#define TAPE_BYTES ((size_t)3 << 30)
+ENG_MUST_CHECK job_code tape_open(eng_tape **out, const eng_config *shape, uint32_t max_tokens,
+                                  bool gradients, const eng_parallel *parallel, eng_error *err);
+
+#endif
