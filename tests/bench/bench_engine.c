@@ -3,6 +3,7 @@
 #include "crew.h"
 #include "machine_limits.h"
 #include "options.h"
+#include "products.h"
 #include "report.h"
 #include "train_case.h"
 #include "weights.h"
@@ -261,7 +262,7 @@ static eng_status put_model(bench *b, const char *path, eng_error *err)
     b->cost = weight_cost_of(b->subject.model, b->limits);
     report_object(b->out, NULL);
     put_model_facts(b, path);
-    if (o->cases & ~(unsigned)(CASE_LIMITS | CASE_LOAD | CASE_TRAIN))
+    if (o->cases & ~(unsigned)(CASES_WITHOUT_MODEL | CASE_LOAD | CASE_TRAIN))
         warm_up(b);
     if (o->cases & CASE_PREFILL)
         put_prefill(b);
@@ -328,6 +329,13 @@ int main(int argc, char **argv)
                                     .memory_bytes = options.smoke ? (size_t)4 << 20 : 0,
                                     .seconds = options.smoke ? 0.001 : 0.04};
         limits = limits_measure(&out, "limits", &how);
+    }
+    if (options.cases & CASE_SGEMM) {
+        const products_options how = {.n_threads = options.n_threads,
+                                      .rounds = options.rounds,
+                                      .kernels = options.kernels,
+                                      .smoke = options.smoke};
+        products_measure(&out, "sgemm", &how, &limits);
     }
     report_array(&out, "models");
     for (uint32_t i = 0; i < options.n_models; i++) {

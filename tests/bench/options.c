@@ -21,8 +21,8 @@ static const char usage_text[] =
     "  --smoke           sizes of a self-check: seconds, and figures without meaning\n"
     "  --kernels NAME    scalar, avx2 or avx512 (the widest this CPU runs)\n"
     "  --serve-type T    file, f32, bf16 or q8_0: convert while loading (file)\n"
-    "  --only CASES      of limits,load,prefill,decode,streams,prefix,busy,train (all\n"
-    "                    but train)\n"
+    "  --only CASES      of limits,load,prefill,decode,streams,prefix,busy,train,sgemm\n"
+    "                    (all but train)\n"
     "  --prefill N       prompt of the prefill and prefix cases (512)\n"
     "  --contexts LIST   tokens before the single stream's decode (128,512)\n"
     "  --streams LIST    simultaneous streams (2,4,8,16,32)\n"
@@ -66,8 +66,8 @@ static void read_list(const char *option, const char *text, uint32_t max, number
 
 static unsigned read_cases(const char *text)
 {
-    static const char *const names[] = {"limits",  "load",   "prefill", "decode",
-                                        "streams", "prefix", "busy",    "train"};
+    static const char *const names[] = {"limits", "load", "prefill", "decode", "streams",
+                                        "prefix", "busy", "train",   "sgemm"};
     char copy[256], *save = NULL;
     unsigned cases = 0;
     if (strlen(text) >= sizeof copy)
@@ -78,7 +78,8 @@ static unsigned read_cases(const char *text)
         while (i < sizeof names / sizeof *names && strcmp(t, names[i]) != 0)
             i++;
         if (i == sizeof names / sizeof *names)
-            refuse("--only", t, "limits, load, prefill, decode, streams, prefix, busy or train");
+            refuse("--only", t,
+                   "limits, load, prefill, decode, streams, prefix, busy, train or sgemm");
         cases |= 1u << i;
     }
     return cases;
@@ -245,7 +246,7 @@ void options_read(bench_options *o, int argc, char **argv)
 {
     *o = (bench_options){.n_threads = eng_cpu_count(),
                          .rounds = 5,
-                         .cases = 127,
+                         .cases = CASES_USUAL,
                          .prefill = 512,
                          .contexts = {{128, 512}, 2},
                          .streams = {{2, 4, 8, 16, 32}, 5},
@@ -262,7 +263,7 @@ void options_read(bench_options *o, int argc, char **argv)
     for (uint32_t i = 0; i < o->n_models; i++)
         if (access(o->models[i], R_OK) != 0)
             refuse("--model", o->models[i], "a path that can be read");
-    if (!o->n_models && (o->cases & ~(unsigned)CASE_LIMITS) && !o->spin_threads)
+    if (!o->n_models && (o->cases & ~(unsigned)CASES_WITHOUT_MODEL) && !o->spin_threads)
         o->models[o->n_models++] = default_model();
 }
 

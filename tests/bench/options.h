@@ -15,7 +15,10 @@ typedef enum bench_case {
     CASE_STREAMS = 16,
     CASE_PREFIX = 32,
     CASE_BUSY = 64,
-    CASE_TRAIN = 128
+    CASE_TRAIN = 128,
+    CASE_SGEMM = 256,
+    CASES_USUAL = 511 & ~CASE_TRAIN,
+    CASES_WITHOUT_MODEL = CASE_LIMITS | CASE_SGEMM
 } bench_case;
 
 typedef struct number_list {
