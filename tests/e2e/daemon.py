@@ -33,12 +33,12 @@ def free_port():
 class Daemon:
     """with Daemon() as d: ...   The block ends with the daemon stopped and its directory removed."""
 
-    def __init__(self, *flags):
+    def __init__(self, *flags, model=None):
         self.data_dir = tempfile.mkdtemp(prefix="instructd-e2e-")
         self.log_path = self.data_dir + "/log.txt"
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        command = [BINARY, "--port", str(self.port), "--model", default_model(),
+        command = [BINARY, "--port", str(self.port), "--model", model or default_model(),
                    "--data-dir", self.data_dir + "/data", *flags]
         with open(self.log_path, "wb") as log:
             self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log,
