@@ -10,7 +10,7 @@
 const option_row option_rows[] = {
     {"--model", 'm', "NAME", OPTION_STRING, AT(model),
      COMMAND_GENERATES | COMMAND_TOKENIZE | COMMAND_TRAIN | COMMAND_REWARDS,
-     "alias, alias@pol_… or pol_… (default: the server's alias)"},
+     "alias, alias@pol_… or pol_… (where it may be left out: the server's alias)"},
     {"--system", 's', "TEXT", OPTION_STRING, AT(system), COMMAND_CHAT,
      "system message in front of the conversation"},
     {"--max-tokens", 0, "N", OPTION_INT, FIELD("max_tokens"), COMMAND_GENERATES,
