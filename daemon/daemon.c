@@ -48,8 +48,8 @@ struct instructd {
     plugin_host *plugins;
     mailbox inbox, outbox; /* to and from the scheduler */
     bool inbox_open, outbox_open;
-    loop_wake wake;
-    bool wake_open;
+    loop_wake wake, bus_wake; /* of outbox, of events */
+    bool wake_open, bus_wake_open;
     server *server;
     service service;
     sched *sched; /* NULL until the model is loaded */
@@ -214,6 +214,18 @@ ON_LOOP static void close_handles(instructd *d)
     uv_close((uv_handle_t *)&d->sigint, NULL);
 }
 
+ON_LOOP static void close_wakes(instructd *d)
+{
+    if (d->wake_open)
+        loop_wake_close(&d->wake);
+    d->wake_open = false;
+    if (!d->bus_wake_open)
+        return;
+    events_on_publish(d->events, NULL, NULL);
+    loop_wake_close(&d->bus_wake);
+    d->bus_wake_open = false;
+}
+
 /* Closes everything; the loop then runs out of handles and daemon_run returns. */
 static void finish(instructd *d, int exit_code)
 {
@@ -225,9 +237,7 @@ static void finish(instructd *d, int exit_code)
     if (d->sched)
         sched_stop(d->sched);
     d->sched = NULL;
-    if (d->wake_open)
-        loop_wake_close(&d->wake);
-    d->wake_open = false;
+    close_wakes(d);
     close_handles(d);
 }
 
@@ -237,6 +247,7 @@ ON_LOOP static void begin_drain(instructd *d)
     d->phase = PHASE_DRAINING;
     d->service.draining = true;
     server_drain(d->server);
+    listeners_end(&d->service.listeners);
     cmd *c = cmd_create(CMD_DRAIN, 0);
     if (c && !mailbox_post(&d->inbox, &c->mail))
         cmd_free(c); /* the service refuses on its own; this is for what is on its way */
@@ -309,6 +320,12 @@ static void on_wake(void *arg)
     assert_on_loop();
     instructd *d = arg;
     generate_on_events(d->service.generate, mailbox_take(&d->outbox));
+}
+
+static void on_bus_wake(void *all)
+{
+    assert_on_loop();
+    listeners_wake(all);
 }
 
 ON_LOOP static bool open_handles(instructd *d)
@@ -396,6 +413,11 @@ ON_LOOP static bool open_rooms(instructd *d, error_text *err)
               d->outbox_open && d->service.generate && open_handles(d);
     if (ok)
         d->wake_open = ok = loop_wake_init(&d->wake, &d->loop, on_wake, d) == 0;
+    if (ok)
+        d->bus_wake_open = ok =
+            loop_wake_init(&d->bus_wake, &d->loop, on_bus_wake, &d->service.listeners) == 0;
+    if (ok)
+        events_on_publish(d->events, loop_wake_ring, &d->bus_wake);
     return ok || error_text_set(err, "the system refuses memory or descriptors");
 }
 
@@ -473,8 +495,7 @@ ON_LOOP static void close_loop(instructd *d)
 {
     if (d->server)
         finish(d, 1);
-    if (d->wake_open)
-        loop_wake_close(&d->wake);
+    close_wakes(d);
     close_handles(d);
     uv_run(&d->loop, UV_RUN_DEFAULT);
     uv_loop_close(&d->loop);

@@ -34,6 +34,9 @@ enum {
     LIMIT_EVENTS = 1024,                  /* remembered for readers that come back */
     LIMIT_EVENTS_BYTES = 4 * 1024 * 1024, /* of JSON, all together */
 
+    LIMIT_LISTENERS = 256,     /* who follow events, at once */
+    LIMIT_LAST_WORDS_MS = 500, /* a stream of a job's events stays so long after the job's end */
+
     /* the store */
     LIMIT_STORE_GROUP_MS = 500,            /* queued writes are synced together after so long */
     LIMIT_STORE_RETRY_MS = 5000,           /* and tried again so long after they failed */

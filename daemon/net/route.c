@@ -3,9 +3,12 @@
 #include "base/log.h"
 #include "base/query.h"
 #include "control/files.h"
+#include "control/job_events.h"
 #include "control/jobs.h"
+#include "net/bus_stream.h"
 #include "net/conn.h"
 #include "net/generate.h"
+#include "net/job_stream.h"
 #include "net/manage.h"
 #include "net/plain.h"
 #include "net/response.h"
@@ -52,6 +55,9 @@ static const route routes[] = {
     MANAGE("/v1/files/{id}",         GET,    KEY_TRAIN, ROUTE_BODY_NONE, control_file_get,     "file"),
     MANAGE("/v1/files/{id}",         DELETE, KEY_TRAIN, ROUTE_BODY_NONE, control_file_delete,  "file"),
     MANAGE("/v1/files/{id}/content", GET,    KEY_TRAIN, ROUTE_BODY_NONE, control_file_content, "file_content"),
+    {"/v1/fine_tuning/jobs/{id}/events", HTTP_METHOD_GET, KEY_TRAIN, ROUTE_BODY_NONE, false,
+     job_stream_handle, "job_events", control_job_events_list},
+    ROUTE ("/v1/events", HTTP_METHOD_GET, KEY_INFER, ROUTE_BODY_NONE, false, bus_stream_handle, "events"),
     MANAGE("/v1/fine_tuning/methods", GET, KEY_TRAIN, ROUTE_BODY_NONE, control_methods_list, "methods"),
 };
 /* clang-format on */

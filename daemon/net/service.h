@@ -7,6 +7,7 @@
 #include "base/metrics.h"
 #include "bridge/mailbox.h"
 #include "control/control.h"
+#include "net/listeners.h"
 #include "policy/policy.h"
 
 #include <stdbool.h>
@@ -23,6 +24,7 @@ typedef struct service {
     metrics *metrics;
     mailbox *inbox;            /* of the scheduler */
     struct generate *generate; /* requests being generated */
+    listeners listeners;       /* who follow what happens */
     control control;           /* the rooms behind the management routes */
     const char *build;         /* for system_fingerprint */
     bool anonymous;            /* keyless requests may infer */
