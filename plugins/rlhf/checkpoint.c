@@ -95,6 +95,20 @@ static void prune(const char *dir, int64_t best)
     }
 }
 
+void checkpoint_forget(const char *dir)
+{
+    uint64_t steps[MAX_STEPS];
+    char path[PATH_MAX];
+    size_t n;
+    while ((n = list_steps(dir, steps)) > 0)
+        while (n-- > 0) {
+            step_path(path, dir, "step-", steps[n]);
+            remove_tree(path);
+            if (access(path, F_OK) == 0)
+                return; /* what cannot be removed will be told when it is in the way */
+        }
+}
+
 /* ---- saving ---- */
 
 static void add_sum(eng__text *text, const char *hex, const char *file)

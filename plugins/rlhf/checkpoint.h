@@ -46,6 +46,9 @@ enum { CHECKPOINT_NO_BEST = -1 };
 ENG_MUST_CHECK job_code checkpoint_save(const char *dir, uint64_t step, int64_t best,
                                         const checkpoint *c, eng_error *err);
 
+/* Removes every checkpoint below `dir`: a job that begins has none. */
+void checkpoint_forget(const char *dir);
+
 /* Fills parts and fields from the newest good one; *found false, and nothing is filled, when there
  * is none. INSTRUCTD_E_INVALID when it is of another job. Bad ones become events. */
 ENG_MUST_CHECK job_code checkpoint_load(const job_host *host, const char *dir, const checkpoint *c,

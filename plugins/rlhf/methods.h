@@ -8,5 +8,7 @@
 ENG_MUST_CHECK job_code pretrain_run(const job *j, eng_error *err);
 /* Demonstrations; the loss is on answers alone. Preset rl_init: the start and reference of PPO. */
 ENG_MUST_CHECK job_code supervised_run(const job *j, eng_error *err);
+/* Rankings; the head is a score. */
+ENG_MUST_CHECK job_code reward_model_run(const job *j, eng_error *err);
 
 #endif

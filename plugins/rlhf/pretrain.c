@@ -1,4 +1,4 @@
-#include "rlhf/course.h"
+#include "rlhf/language.h"
 #include "rlhf/methods.h"
 #include "rlhf/publish.h"
 
@@ -6,21 +6,23 @@
 
 job_code pretrain_run(const job *j, eng_error *err)
 {
-    course c;
-    job_code code = course_open(&c, j, err);
+    language l;
+    job_code code = language_open(&l, j, err);
     if (code == INSTRUCTD_OK)
-        code = course_load(&c, &c.train, "training_file", j->training_file, DATA_PRETRAIN, err);
+        code =
+            course_load(&l.course, &l.train, "training_file", j->training_file, DATA_PRETRAIN, err);
     if (code == INSTRUCTD_OK && j->validation_file)
-        code = course_load(&c, &c.valid, "validation_file", j->validation_file, DATA_PRETRAIN, err);
+        code = course_load(&l.course, &l.valid, "validation_file", j->validation_file,
+                           DATA_PRETRAIN, err);
     if (code == INSTRUCTD_OK)
-        code = course_run(&c, err);
-    const publish_order result = {.net = c.trainer.net,
+        code = language_run(&l, err);
+    const publish_order result = {.net = l.course.trainer.net,
                                   .stage = "pretrained",
                                   .kl_coef = NAN,
                                   .ptx_coef = NAN,
-                                  .step = c.state.step};
+                                  .step = l.course.state.step};
     if (code == INSTRUCTD_OK)
         code = publish_result(j, &result, err);
-    course_free(&c);
+    language_free(&l);
     return code;
 }

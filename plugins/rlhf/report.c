@@ -1,12 +1,17 @@
 #include "rlhf/report.h"
 
 #include <assert.h>
+#include <string.h>
 #include <time.h>
 
 void report_put(report *r, const char *name, double value)
 {
-    assert(r->n < REPORT_VALUES);
-    r->values[r->n++] = (instructd_metric){.name = name, .value = value};
+    uint32_t i = 0;
+    while (i < r->n && strcmp(r->values[i].name, name) != 0)
+        i++;
+    assert(i < REPORT_VALUES);
+    r->n += i == r->n;
+    r->values[i] = (instructd_metric){.name = name, .value = value};
 }
 
 void report_send(const report *r, const job_host *host, uint64_t step)

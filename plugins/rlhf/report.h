@@ -11,7 +11,7 @@ typedef struct report {
     uint32_t n;
 } report;
 
-/* `name` is a string that stays: one of API.md's columns. */
+/* `name` is a string that stays: one of API.md's columns. A second value replaces the first. */
 void report_put(report *r, const char *name, double value);
 void report_send(const report *r, const job_host *host, uint64_t step);
 

@@ -1,31 +1,43 @@
-#include "rlhf/course.h"
+#include "rlhf/language.h"
 #include "rlhf/methods.h"
 #include "rlhf/publish.h"
 
 #include <math.h>
 
-static job_code load_data(course *c, const job *j, eng_error *err)
+typedef struct sft {
+    language language;
+    scorer scorer; /* open if the job names a reward model */
+    const example *held_out;
+    size_t n_held_out;
+} sft;
+
+static job_code load_data(sft *s, const job *j, eng_error *err)
 {
+    language *l = &s->language;
+    course *c = &l->course;
     job_code code =
-        course_load(c, &c->train, "training_file", j->training_file, DATA_SUPERVISED, err);
+        course_load(c, &l->train, "training_file", j->training_file, DATA_SUPERVISED, err);
     if (code == INSTRUCTD_OK && j->validation_file)
         code =
-            course_load(c, &c->valid, "validation_file", j->validation_file, DATA_SUPERVISED, err);
+            course_load(c, &l->valid, "validation_file", j->validation_file, DATA_SUPERVISED, err);
     if (code == INSTRUCTD_OK && j->names.pretrain)
-        code = course_load(c, &c->mix, "pretrain", j->names.pretrain, DATA_PRETRAIN, err);
+        code = course_load(c, &l->mix, "pretrain", j->names.pretrain, DATA_PRETRAIN, err);
+    if (code == INSTRUCTD_OK)
+        s->n_held_out = hold_out(&l->mix, &s->held_out);
     return code;
 }
 
 /* The result, measured on the validation prompts (or the training ones) before the alias moves. */
-static job_code publish(course *c, const job *j, scorer *s, const example *held_out,
-                        size_t n_held_out, eng_error *err)
+static job_code publish(sft *s, const job *j, eng_error *err)
 {
+    language *l = &s->language;
+    course *c = &l->course;
     gate g = {.job = j,
               .pass = {&j->host, c->tape, &c->micro},
-              .scorer = s,
-              .prompts = c->valid.n ? &c->valid : &c->train,
-              .held_out = held_out,
-              .n_held_out = n_held_out,
+              .scorer = j->names.reward_model ? &s->scorer : NULL,
+              .prompts = l->valid.n ? &l->valid : &l->train,
+              .held_out = s->held_out,
+              .n_held_out = s->n_held_out,
               .max_tokens = c->limits.response,
               .current_reward = NAN,
               .current_loss = NAN};
@@ -40,25 +52,22 @@ static job_code publish(course *c, const job *j, scorer *s, const example *held_
 
 job_code supervised_run(const job *j, eng_error *err)
 {
-    course c;
-    scorer s = {0};
-    const example *held_out = NULL;
-    size_t n_held_out = 0;
-    job_code code = course_open(&c, j, err);
+    sft s = {0};
+    language *l = &s.language;
+    job_code code = language_open(l, j, err);
     if (code == INSTRUCTD_OK)
-        code = load_data(&c, j, err);
+        code = load_data(&s, j, err);
     if (code == INSTRUCTD_OK && j->names.reward_model)
-        code = scorer_open(&s, j, eng_net_tokenizer(c.trainer.net),
-                           c.limits.prompt + c.limits.response, err);
+        code = scorer_open(&s.scorer, j, eng_net_tokenizer(l->course.trainer.net),
+                           l->course.limits.prompt + l->course.limits.response, err);
     if (code == INSTRUCTD_OK) {
-        n_held_out = hold_out(&c.mix, &held_out);
-        c.mix_fraction = j->numbers.pretrain_fraction;
-        c.scorer = j->names.reward_model && j->numbers.select_by_rm_score ? &s : NULL;
-        code = course_run(&c, err);
+        l->mix_fraction = j->numbers.pretrain_fraction;
+        l->scorer = j->names.reward_model && j->numbers.select_by_rm_score ? &s.scorer : NULL;
+        code = language_run(l, err);
     }
     if (code == INSTRUCTD_OK)
-        code = publish(&c, j, j->names.reward_model ? &s : NULL, held_out, n_held_out, err);
-    scorer_free(&s);
-    course_free(&c);
+        code = publish(&s, j, err);
+    scorer_free(&s.scorer);
+    language_free(l);
     return code;
 }

@@ -1,7 +1,7 @@
 /* Supervised training and pretraining: the loss is on answers alone, reruns and resumes give the
  * same bits, the best epoch is the result. */
 #include "parallel_threads.h"
-#include "rlhf/course.h"
+#include "rlhf/pass.h"
 #include "rlhf/trainer.h"
 #include "rlhf_fixture.h"
 #include "train/optimizer.h"
@@ -277,9 +277,24 @@ TEST(a_checkpoint_of_other_numbers_is_refused)
     mock_host *m = host_with_demos(NULL);
     mock_host_pause_at_step(m, 3);
     EXPECT_EQ(mock_host_run(m, &spec, param, err), INSTRUCTD_E_STOPPED);
+    spec.resumed = true;
     spec.seed++;
     EXPECT_EQ(mock_host_run(m, &spec, param, err), INSTRUCTD_E_INVALID);
     EXPECT(strstr(err, "of other data, numbers or models"));
+    mock_host_free(m);
+}
+
+TEST(a_job_that_begins_uses_no_checkpoint_of_another)
+{
+    char param[64], err[512];
+    mock_job spec = demonstrations(NUMBERS(SHORT));
+    mock_host *m = host_with_demos(NULL);
+    mock_host_pause_at_step(m, 6);
+    EXPECT_EQ(mock_host_run(m, &spec, param, err), INSTRUCTD_E_STOPPED);
+    EXPECT_EQ(access(in_dir("job/step-000000000006"), F_OK), 0);
+    mock_host_pause_at_step(m, 1);
+    EXPECT_EQ(mock_host_run(m, &spec, param, err), INSTRUCTD_E_STOPPED);
+    EXPECT(access(in_dir("job/step-000000000006"), F_OK) != 0);
     mock_host_free(m);
 }
 
