@@ -42,6 +42,7 @@ struct store {
     size_t n_queued;                    /* (s) */
     bool reapply;                       /* (s) `queued` was lost and is in no transaction */
     int64_t commit_at_ms;               /* (s) when `queued` is due */
+    bool failing;                       /* (s) the last transaction was lost */
 };
 
 static int64_t now_ms(void)
@@ -79,7 +80,9 @@ ON_STORE static void lose_transaction(store *s, const error_text *why)
     error_text unused;
     if (database_in_transaction(&s->db))
         database_run(&s->db, "ROLLBACK", &unused);
-    log_event(LOG_ERROR, "store_write_failed", "%.400s", why->text);
+    if (!s->failing) /* once, not for every write of a full disk */
+        log_event(LOG_ERROR, "store_write_failed", "%.400s", why->text);
+    s->failing = true;
     answer_waiting(s, STORE_UNAVAILABLE, why);
     s->reapply = s->n_queued > 0;
     s->commit_at_ms = now_ms() + LIMIT_STORE_RETRY_MS;
@@ -155,6 +158,9 @@ ON_STORE static void commit(store *s)
         lose_transaction(s, &why);
         return;
     }
+    if (s->failing)
+        log_event(LOG_INFO, "store_writes_again", "queued=%zu", s->n_queued);
+    s->failing = false;
     drop_all_queued(s);
     answer_waiting(s, STORE_OK, NULL);
 }
