@@ -144,7 +144,7 @@ static void set_b(eng_sgemm_block *block, const product *s, const task *t, size_
     const bool plain = s->tb == ENG_PLAIN;
     block->b = plain ? s->b + p * s->ldb + col : s->b + col * s->ldb + p;
     block->ldb = s->ldb;
-    if (plain && t->rows <= DIRECT_ROWS && block->cols % kernels->lanes == 0)
+    if (plain && t->rows <= DIRECT_ROWS)
         return;
     kernels->pack_b(t->packed_b, block->b, s->ldb, !plain, block->k, block->cols);
     block->b = t->packed_b;

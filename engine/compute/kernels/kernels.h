@@ -93,7 +93,7 @@ typedef struct eng_sgemm_block {
     /* A[i][p] lies at a + i / R * a_sliver + i % R * a_row + p * a_k, R = `rows` of the set. */
     const float *a;
     size_t a_sliver, a_row, a_k;
-    const float *b; /* [k][ldb] with cols a multiple of `lanes`, or what pack_b made (ldb = 0) */
+    const float *b; /* [k][ldb], or what pack_b made (ldb = 0) */
     size_t ldb;
     float *c; /* [rows][ldc] */
     size_t ldc;

@@ -109,13 +109,28 @@ typedef struct sgemm_tile {
     size_t k, a_row, a_k, b_k, ldc;
     const float *a, *b; /* A[i][p] = a[i * a_row + p * a_k]; B's row p begins at b + p * b_k */
     float *c;
+    size_t last; /* columns in the last vector, of which no more is touched */
     bool add;
 } sgemm_tile;
 
-INLINE void sgemm_tile_run(const sgemm_tile *t, const int rows, const int vectors)
+/* Vector v of `vectors` at p; `whole` and the sizes are constants, so that one load remains. */
+INLINE vf sgemm_load(const float *p, int v, const int vectors, const bool whole, size_t last)
+{
+    return whole || v < vectors - 1 ? vf_load(p + v * LANES) : vf_load_n(p + v * LANES, last);
+}
+
+INLINE void sgemm_store(float *p, vf x, int v, const int vectors, const bool whole, size_t last)
+{
+    if (whole || v < vectors - 1)
+        vf_store(p + v * LANES, x);
+    else
+        vf_store_n(p + v * LANES, x, last);
+}
+
+INLINE void sgemm_tile_run(const sgemm_tile *t, const int rows, const int vectors, const bool whole)
 {
     const float *a = t->a, *b = t->b;
-    const size_t a_row = t->a_row, a_k = t->a_k, b_k = t->b_k, ldc = t->ldc;
+    const size_t a_row = t->a_row, a_k = t->a_k, b_k = t->b_k, ldc = t->ldc, last = t->last;
     float *c = t->c;
     vf acc[SGEMM_ROWS][SGEMM_VECTORS];
     for (int r = 0; r < rows; r++)
@@ -126,7 +141,7 @@ INLINE void sgemm_tile_run(const sgemm_tile *t, const int rows, const int vector
     for (size_t p = t->k; p > 0; p--, a += a_k, b += b_k) {
         vf bv[SGEMM_VECTORS];
         for (int v = 0; v < vectors; v++)
-            bv[v] = vf_load(b + v * LANES);
+            bv[v] = sgemm_load(b, v, vectors, whole, last);
         for (int r = 0; r < rows; r++) {
             const vf av = vf_set1(a[(size_t)r * a_row]);
             for (int v = 0; v < vectors; v++)
@@ -136,54 +151,45 @@ INLINE void sgemm_tile_run(const sgemm_tile *t, const int rows, const int vector
     if (t->add) /* outside the stores' loop, or clang keeps the tile in memory */
         for (int r = 0; r < rows; r++)
             for (int v = 0; v < vectors; v++)
-                acc[r][v] = vf_add(vf_load(c + (size_t)r * ldc + v * LANES), acc[r][v]);
+                acc[r][v] =
+                    vf_add(sgemm_load(c + (size_t)r * ldc, v, vectors, whole, last), acc[r][v]);
     for (int r = 0; r < rows; r++)
         for (int v = 0; v < vectors; v++)
-            vf_store(c + (size_t)r * ldc + v * LANES, acc[r][v]);
+            sgemm_store(c + (size_t)r * ldc, acc[r][v], v, vectors, whole, last);
 }
 
-INLINE void sgemm_tile_of(const sgemm_tile *t, const int rows, size_t vectors)
+INLINE void sgemm_tile_of(const sgemm_tile *t, const int rows, size_t vectors, const bool whole)
 {
     if (vectors == 3)
-        sgemm_tile_run(t, rows, 3);
+        sgemm_tile_run(t, rows, 3, whole);
     else if (vectors == 2)
-        sgemm_tile_run(t, rows, 2);
+        sgemm_tile_run(t, rows, 2, whole);
     else
-        sgemm_tile_run(t, rows, 1);
+        sgemm_tile_run(t, rows, 1, whole);
 }
 
 /* ---- a block ---- */
-
-/* The columns of C that exist, from a tile computed aside. */
-INLINE void sgemm_keep_edge(float *c, size_t ldc, const float *edge, size_t width, size_t cols,
-                            bool add, const int rows)
-{
-    for (size_t r = 0; r < (size_t)rows; r++)
-        for (size_t j = 0; j < cols; j++)
-            c[r * ldc + j] = add ? c[r * ldc + j] + edge[r * width + j] : edge[r * width + j];
-}
 
 /* `rows` rows of C from `row` on, in all panels. */
 INLINE void sgemm_sliver(const eng_sgemm_block *s, size_t row, const int rows)
 {
     const sgemm_panels panels = sgemm_panels_of(s->cols);
-    float edge[SGEMM_ROWS * SGEMM_VECTORS * LANES];
     sgemm_tile t = {.k = s->k,
                     .a = s->a + row / SGEMM_ROWS * s->a_sliver + row % SGEMM_ROWS * s->a_row,
                     .a_row = s->a_row,
-                    .a_k = s->a_k};
+                    .a_k = s->a_k,
+                    .ldc = s->ldc,
+                    .last = (s->cols - 1) % LANES + 1,
+                    .add = s->add};
     for (size_t i = 0; i < panels.n; i++) {
         const size_t col = sgemm_panel_at(panels, i), end = sgemm_panel_at(panels, i + 1);
-        const bool whole = end <= s->cols;
-        float *c = s->c + row * s->ldc + col;
         t.b = s->b + (s->ldb ? col : col * s->k);
         t.b_k = s->ldb ? s->ldb : end - col;
-        t.c = whole ? c : edge;
-        t.ldc = whole ? s->ldc : end - col;
-        t.add = whole && s->add;
-        sgemm_tile_of(&t, rows, (end - col) / LANES);
-        if (!whole)
-            sgemm_keep_edge(c, s->ldc, edge, end - col, s->cols - col, s->add, rows);
+        t.c = s->c + row * s->ldc + col;
+        if (end <= s->cols)
+            sgemm_tile_of(&t, rows, (end - col) / LANES, true);
+        else
+            sgemm_tile_of(&t, rows, (end - col) / LANES, false);
     }
 }
 
