@@ -266,3 +266,20 @@ void eng_sgemm_run(eng_sgemm *g, eng_transpose ta, eng_transpose tb, size_t m, s
     else
         g->parallel->run(g->parallel->ctx, (uint32_t)tasks, run_task, &s);
 }
+
+void eng_sgemm_tile(const eng_sgemm *g, size_t m, size_t n, size_t k, const float *a, size_t a_row,
+                    size_t a_k, const float *b, size_t ldb, bool add, float *c, size_t ldc)
+{
+    g->kernels->block(&(eng_sgemm_block){.rows = m,
+                                         .cols = n,
+                                         .k = k,
+                                         .a = a,
+                                         .a_sliver = g->kernels->rows * a_row,
+                                         .a_row = a_row,
+                                         .a_k = a_k,
+                                         .b = b,
+                                         .ldb = ldb,
+                                         .c = c,
+                                         .ldc = ldc,
+                                         .add = add});
+}

@@ -16,6 +16,7 @@
 #include "base/status.h"
 #include "compute/kernels/kernels.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 typedef struct eng_sgemm eng_sgemm;
@@ -37,6 +38,12 @@ typedef enum eng_transpose { ENG_PLAIN, ENG_TRANSPOSED } eng_transpose;
 void eng_sgemm_run(eng_sgemm *g, eng_transpose ta, eng_transpose tb, size_t m, size_t n, size_t k,
                    const float *a, size_t lda, const float *b, size_t ldb, float beta, float *c,
                    size_t ldc);
+
+/* A small product on the calling thread, as it lies: C[m][n] = A B, or += if `add`, with A[i][p] at
+ * a[i * a_row + p * a_k], B [k][n]. For blocks that fit the caches: k is not cut. The bits of
+ * eng_sgemm_run where that does not cut k either. [any thread, several at once] */
+void eng_sgemm_tile(const eng_sgemm *g, size_t m, size_t n, size_t k, const float *a, size_t a_row,
+                    size_t a_k, const float *b, size_t ldb, bool add, float *c, size_t ldc);
 
 /* The oracle: three loops, sums in double, one rounding at the end. [any] */
 void eng_sgemm_naive(eng_transpose ta, eng_transpose tb, size_t m, size_t n, size_t k,

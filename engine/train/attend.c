@@ -117,14 +117,14 @@ static void attend_piece(void *arg, uint32_t i, uint32_t member)
     float inverse[B];
 
     for (uint32_t kb = kb0; kb <= own; kb++)
-        t->k->tile(queries->n, v.blocks[kb].n, d, v.q + (size_t)p0 * t->g, t->g, 1,
-                   v.k_blocks + (size_t)kb * d * B, B, s + (size_t)(kb - kb0) * B, ld, false);
+        eng_sgemm_tile(t->gemm, queries->n, v.blocks[kb].n, d, v.q + (size_t)p0 * t->g, t->g, 1,
+                       v.k_blocks + (size_t)kb * d * B, B, false, s + (size_t)(kb - kb0) * B, ld);
     for (uint32_t r = 0; r < queries->n; r++)
         job->layer->log_sum[(size_t)h * t->options.max_tokens + queries->row0 + r] =
             softmax_row(t->k, s + r * ld, first_seen(&v, p0 + r) - kb0 * B, p0 + r + 1 - kb0 * B,
                         n_keys, &inverse[r]);
-    t->k->tile(queries->n, d, n_keys, s, ld, 1, v.v + (size_t)kb0 * B * t->g, t->g, out,
-               (size_t)heads * d, false);
+    eng_sgemm_tile(t->gemm, queries->n, d, n_keys, s, ld, 1, v.v + (size_t)kb0 * B * t->g, t->g,
+                   false, out, (size_t)heads * d);
     for (uint32_t r = 0; r < queries->n; r++)
         t->k->scale(out + (size_t)r * heads * d, inverse[r], d);
 }
@@ -167,8 +167,8 @@ static head_gradients gradients_of(const attend_job *job, uint32_t row0, uint32_
 static void probabilities(const eng_tape *t, const head_view *v, const head_gradients *g,
                           uint32_t p0, uint32_t nq, uint32_t k0, uint32_t nk)
 {
-    t->k->tile(nq, nk, t->c.head_dim, v->q + (size_t)p0 * t->g, t->g, 1,
-               v->k_blocks + (size_t)k0 * t->c.head_dim, B, g->p, B, false);
+    eng_sgemm_tile(t->gemm, nq, nk, t->c.head_dim, v->q + (size_t)p0 * t->g, t->g, 1,
+                   v->k_blocks + (size_t)k0 * t->c.head_dim, B, false, g->p, B);
     for (uint32_t r = 0; r < nq; r++) {
         float *p = g->p + (size_t)r * B;
         uint32_t first = first_seen(v, p0 + r), from = first > k0 ? first - k0 : 0;
@@ -191,14 +191,16 @@ static void tile_backward(const eng_tape *t, const head_view *v, const head_grad
     const float *dheads = g->dheads + p0 * hd;
     const bool add = qb != kb;
     probabilities(t, v, g, p0, nq, k0, nk);
-    t->k->tile(nk, d, nq, g->p, 1, B, dheads, hd, g->dv + k0 * hd, hd, add);
-    t->k->tile(nq, nk, d, dheads, hd, 1, v->v_blocks + (size_t)k0 * d, B, g->dp, B, false);
+    eng_sgemm_tile(t->gemm, nk, d, nq, g->p, 1, B, dheads, hd, add, g->dv + k0 * hd, hd);
+    eng_sgemm_tile(t->gemm, nq, nk, d, dheads, hd, 1, v->v_blocks + (size_t)k0 * d, B, false, g->dp,
+                   B);
     for (uint32_t r = 0; r < nq; r++)
         t->k->softmax_backward(g->dp + (size_t)r * B, g->p + (size_t)r * B, g->dp + (size_t)r * B,
                                g->delta[r], nk);
-    t->k->tile(nq, d, nk, g->dp, B, 1, v->k + (size_t)k0 * t->g, t->g, g->dq + (size_t)p0 * t->g,
-               t->g, !first_keys);
-    t->k->tile(nk, d, nq, g->dp, 1, B, v->q + (size_t)p0 * t->g, t->g, g->dk + k0 * hd, hd, add);
+    eng_sgemm_tile(t->gemm, nq, d, nk, g->dp, B, 1, v->k + (size_t)k0 * t->g, t->g, !first_keys,
+                   g->dq + (size_t)p0 * t->g, t->g);
+    eng_sgemm_tile(t->gemm, nk, d, nq, g->dp, 1, B, v->q + (size_t)p0 * t->g, t->g, add,
+                   g->dk + k0 * hd, hd);
 }
 
 static void backward_piece(void *arg, uint32_t i, uint32_t member)

@@ -137,6 +137,24 @@ static inline void sgemm_check_equal(void *ctx, sgemm_case *s)
     free(want);
 }
 
+/* A tile of a B that is not transposed is a product whose k is not cut. */
+static inline void sgemm_check_tile(void *ctx, sgemm_case *s)
+{
+    const size_t a_row = s->ta == ENG_PLAIN ? s->lda : 1, a_k = s->ta == ENG_PLAIN ? 1 : s->lda;
+    const size_t bytes = s->m * s->ldc * sizeof(float);
+    if (s->tb == ENG_TRANSPOSED)
+        return;
+    float *want = malloc(bytes + 1);
+    EXPECT(want);
+    sgemm_case_run(ctx, s);
+    memcpy(want, s->c, bytes);
+    memcpy(s->c, s->start, bytes);
+    eng_sgemm_tile(ctx, s->m, s->n, s->k, s->a, a_row, a_k, s->b, s->ldb, s->beta != 0, s->c,
+                   s->ldc);
+    EXPECT_MEM(s->c, want, bytes);
+    free(want);
+}
+
 /* All transposes and both betas. */
 static inline void sgemm_for_variants(sgemm_shape shape, size_t pad, sgemm_check *check, void *ctx)
 {

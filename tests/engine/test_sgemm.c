@@ -54,6 +54,15 @@ TEST(products_of_every_set_are_equal_bit_for_bit)
     free_all(all);
 }
 
+TEST(a_tile_has_the_bits_of_a_product)
+{
+    eng_sgemm *all[SETS + 1];
+    make_sets(all);
+    for (size_t i = 0; all[i]; i++)
+        sgemm_for_small_shapes(sgemm_check_tile, all[i]);
+    free_all(all);
+}
+
 TEST(the_number_of_threads_does_not_change_a_bit)
 {
     parallel_threads *threads[MAX_THREADS];

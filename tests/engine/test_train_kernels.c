@@ -21,18 +21,6 @@ TEST(rows_are_equal_bit_for_bit_in_every_kernel_set)
     expect_rows_equal(k, scalar);
 }
 
-TEST(tiles_are_equal_bit_for_bit_in_every_kernel_set)
-{
-    FOR_KERNEL_SETS(k)
-    expect_tiles_equal(k, scalar);
-}
-
-TEST(tiles_match_a_naive_product_in_double)
-{
-    FOR_KERNEL_SETS(k)
-    expect_tiles_multiply(k);
-}
-
 TEST(norms_match_double)
 {
     float x[100], w[100], b[100], y[100];

@@ -11,13 +11,3 @@ TEST(avx512_rows_of_training_equal_the_scalar_ones)
 {
     expect_rows_equal(&portable_avx512, &eng__train_scalar);
 }
-
-TEST(avx512_tiles_equal_the_scalar_ones)
-{
-    expect_tiles_equal(&portable_avx512, &eng__train_scalar);
-}
-
-TEST(avx512_tiles_match_a_naive_product_in_double)
-{
-    expect_tiles_multiply(&portable_avx512);
-}

@@ -258,103 +258,6 @@ static void softmax_backward(float *ds, const float *p, const float *dp, float d
     store_part(ds + i, vf_mul(load_part(p + i, k), vf_sub(load_part(dp + i, k), by)), k);
 }
 
-/* ---- tiles ---- */
-
-enum {
-    TILE_ROWS = LANES == 16 ? 6 : 4,
-    TILE_VECTORS = LANES == 16 ? 4 : 2, /* with TILE_ROWS: the accumulators fill the registers */
-    TILE_K = 128                        /* k of B that stay in the first cache */
-};
-
-typedef struct tile_at {
-    const float *a;
-    size_t a_row, a_col;
-    const float *b;
-    size_t ldb;
-    float *c;
-    size_t ldc;
-    size_t k;
-    size_t last; /* elements of the last vector */
-    bool add;
-} tile_at;
-
-/* `rows` x `vectors` accumulators, ascending k */
-INLINE void tile_block(const tile_at *t, const int rows, const int vectors, const bool whole)
-{
-    vf acc[TILE_ROWS][TILE_VECTORS];
-    const size_t last = whole ? (size_t)LANES : t->last;
-    for (int r = 0; r < rows; r++)
-        for (int v = 0; v < vectors; v++)
-            acc[r][v] = t->add ? load_part(t->c + (size_t)r * t->ldc + v * LANES,
-                                           v == vectors - 1 ? last : (size_t)LANES)
-                               : vf_set1(0);
-    for (size_t p = 0; p < t->k; p++) {
-        vf b[TILE_VECTORS];
-        for (int v = 0; v < vectors; v++)
-            b[v] =
-                load_part(t->b + p * t->ldb + v * LANES, v == vectors - 1 ? last : (size_t)LANES);
-        for (int r = 0; r < rows; r++) {
-            vf x = vf_set1(t->a[(size_t)r * t->a_row + p * t->a_col]);
-            for (int v = 0; v < vectors; v++)
-                acc[r][v] = vf_fma(x, b[v], acc[r][v]);
-        }
-    }
-    for (int r = 0; r < rows; r++)
-        for (int v = 0; v < vectors; v++)
-            store_part(t->c + (size_t)r * t->ldc + v * LANES, acc[r][v],
-                       v == vectors - 1 ? last : (size_t)LANES);
-}
-
-/* All m rows of one strip of `vectors` vectors. */
-INLINE void tile_strip(tile_at t, size_t m, const int vectors, const bool whole)
-{
-    for (; m >= TILE_ROWS; m -= TILE_ROWS) {
-        tile_block(&t, TILE_ROWS, vectors, whole);
-        t.a += TILE_ROWS * t.a_row;
-        t.c += TILE_ROWS * t.ldc;
-    }
-    for (; m; m--) {
-        tile_block(&t, 1, vectors, whole);
-        t.a += t.a_row;
-        t.c += t.ldc;
-    }
-}
-
-static void tile_slice(tile_at t, size_t m, size_t n)
-{
-    for (; n >= TILE_VECTORS * LANES; n -= TILE_VECTORS * LANES) {
-        tile_strip(t, m, TILE_VECTORS, true);
-        t.b += TILE_VECTORS * LANES;
-        t.c += TILE_VECTORS * LANES;
-    }
-    for (; n >= LANES; n -= LANES) {
-        tile_strip(t, m, 1, true);
-        t.b += LANES;
-        t.c += LANES;
-    }
-    t.last = n;
-    if (n)
-        tile_strip(t, m, 1, false);
-}
-
-static void tile(size_t m, size_t n, size_t k, const float *a, size_t a_row, size_t a_col,
-                 const float *b, size_t ldb, float *c, size_t ldc, bool add)
-{
-    for (size_t p = 0; p < k; p += TILE_K) {
-        const size_t part = k - p < TILE_K ? k - p : TILE_K;
-        tile_slice((tile_at){.a = a + p * a_col,
-                             .a_row = a_row,
-                             .a_col = a_col,
-                             .b = b + p * ldb,
-                             .ldb = ldb,
-                             .c = c,
-                             .ldc = ldc,
-                             .k = part,
-                             .add = add || p > 0},
-                   m, n);
-    }
-}
-
 /* ---- flat blocks ---- */
 
 static void adamw(float *params, const float *grads, float *m, float *v, size_t n,
@@ -410,5 +313,4 @@ static void ema(float *average, const float *params, size_t n, float rate)
     .add = add_rows, .rotate = rotate, .swiglu_backward = swiglu_backward,                         \
     .gelu_backward = gelu_backward, .dot = dot, .axpy = axpy, .scale = scale, .dropout = dropout,  \
     .max = max_row, .softmax = softmax, .exp_shifted = exp_shifted,                                \
-    .softmax_backward = softmax_backward, .tile = tile, .adamw = adamw,                            \
-    .sum_squares = sum_squares, .ema = ema
+    .softmax_backward = softmax_backward, .adamw = adamw, .sum_squares = sum_squares, .ema = ema

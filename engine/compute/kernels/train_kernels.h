@@ -1,9 +1,8 @@
-/* The kernels of training beside its matrix products: rows forward and backward, tiles of
- * attention, the optimizer. Like kernels.h: pure functions (out, in, dims), one table per
+/* The kernels of training beside its matrix products (sgemm.h): rows forward and backward, the
+ * optimizer. Like kernels.h: pure functions (out, in, dims), one table per
  * instruction set over one source (train_body.h), equal bit for bit, the scalar set the oracle.
  *
- * Sums over a row run in 16 lanes by index mod 16 that are added in lane order; tiles have one
- * accumulator an element and ascending k. */
+ * Sums over a row run in 16 lanes by index mod 16 that are added in lane order. */
 #ifndef ENG_COMPUTE_TRAIN_KERNELS_H
 #define ENG_COMPUTE_TRAIN_KERNELS_H
 
@@ -69,13 +68,6 @@ typedef struct eng_train_kernels {
     float (*exp_shifted)(float *y, const float *x, size_t n, float shift);
     /* ds[i] = p[i] * (dp[i] - delta), the softmax's backward; ds may be dp */
     void (*softmax_backward)(float *ds, const float *p, const float *dp, float delta, size_t n);
-
-    /* ---- tiles ---- */
-
-    /* C[m][n] = A B, or += if `add`: A element (i, p) lies at a[i * a_row + p * a_col], B [k][n]
-     * and C [m][n] are rows with strides ldb, ldc; k >= 1. For blocks that fit the caches. */
-    void (*tile)(size_t m, size_t n, size_t k, const float *a, size_t a_row, size_t a_col,
-                 const float *b, size_t ldb, float *c, size_t ldc, bool add);
 
     /* ---- flat blocks ---- */
 
