@@ -182,6 +182,22 @@ static void put_part(report *out, const char *key, const train_times *steps, uin
     series_free(&seconds);
 }
 
+static void put_shape(report *out, const eng_config *c)
+{
+    report_object(out, "shape");
+    report_string(out, "arch", c->arch);
+    report_count(out, "vocab", c->n_vocab);
+    report_count(out, "embd", c->n_embd);
+    report_count(out, "layers", c->n_layer);
+    report_count(out, "heads", c->n_head);
+    report_count(out, "kv_heads", c->n_kv_head);
+    report_count(out, "head_dim", c->head_dim);
+    report_count(out, "ff", c->n_ff);
+    report_count(out, "context", c->n_ctx);
+    report_bool(out, "tied", c->tied);
+    report_close_object(out);
+}
+
 static void put_train_figures(bench *b, train_subject *s)
 {
     const bench_options *o = b->options;
@@ -220,6 +236,7 @@ static eng_status put_train(bench *b, const char *path, eng_error *err)
         return st;
     train_step(s); /* pages touched, threads started, clocks up */
     report_object(b->out, "train");
+    put_shape(b->out, eng_model_config(b->subject.model));
     put_train_figures(b, s);
     report_close_object(b->out);
     train_close(s);

@@ -1,11 +1,11 @@
 """Training steps of PyTorch on the CPU in float32, as one JSON line.
 
-    peer_torch.py --shape JSON --threads N --seqs B --tokens T --rounds R [--compile] [--eager-attention]
+    peer_torch.py --shape JSON --threads N --seqs B --tokens T --rounds R [--compile]
 
-The shape is a Hugging Face LlamaConfig's numbers; weights are random, which costs what trained ones
-do. A step is what bench-engine's is: gradients cleared, forward, mean cross-entropy over every next
-token, backward, clipping by norm, AdamW. PyTorch gets its fastest parts: fused attention, the fused
-AdamW, no cache, gradients set to None."""
+The shape is what bench-engine tells of the model it trains; weights are random, which costs what
+trained ones do. A step is bench-engine's: gradients cleared, forward, mean cross-entropy over every
+next token, backward, clipping by norm, AdamW. PyTorch gets its fastest parts: fused attention, the
+fused AdamW, no cache, gradients set to None; --compile also torch.compile."""
 
 import argparse
 import json
@@ -17,11 +17,18 @@ import transformers
 WARM_UP = 2
 
 
-def make_model(shape, compiled):
-    config = transformers.LlamaConfig(**shape, attn_implementation="sdpa", use_cache=False)
-    torch.manual_seed(1)
-    model = transformers.LlamaForCausalLM(config).float().train()
-    return torch.compile(model) if compiled else model
+def config_of(shape):
+    if shape["arch"] == "gpt2":
+        return transformers.GPT2Config(
+            vocab_size=shape["vocab"], n_embd=shape["embd"], n_layer=shape["layers"],
+            n_head=shape["heads"], n_inner=shape["ff"], n_positions=shape["context"],
+            resid_pdrop=0, embd_pdrop=0, attn_pdrop=0, attn_implementation="sdpa", use_cache=False)
+    return transformers.LlamaConfig(
+        vocab_size=shape["vocab"], hidden_size=shape["embd"], num_hidden_layers=shape["layers"],
+        num_attention_heads=shape["heads"], num_key_value_heads=shape["kv_heads"],
+        head_dim=shape["head_dim"], intermediate_size=shape["ff"],
+        max_position_embeddings=shape["context"], tie_word_embeddings=shape["tied"],
+        attn_implementation="sdpa", use_cache=False)
 
 
 def make_step(model, ids):
@@ -51,17 +58,18 @@ def main():
     args = parser.parse_args()
 
     torch.set_num_threads(args.threads)
-    model = make_model(args.shape, args.compile)
-    ids = torch.randint(args.shape["vocab_size"], (args.seqs, args.tokens))
-    step = make_step(model, ids)
+    torch.manual_seed(1)
+    model = transformers.AutoModelForCausalLM.from_config(config_of(args.shape)).float().train()
+    ids = torch.randint(args.shape["vocab"], (args.seqs, args.tokens))
+    step = make_step(torch.compile(model) if args.compile else model, ids)
     rates = []
     for i in range(WARM_UP + args.rounds):
         begin = time.perf_counter()
         step()
         if i >= WARM_UP:
             rates.append(args.seqs * args.tokens / (time.perf_counter() - begin))
-    print(json.dumps({"tokens_per_s": rates, "version": torch.__version__,
-                      "system": torch.backends.cpu.get_cpu_capability()}))
+    about = f"PyTorch {torch.__version__}, {torch.backends.cpu.get_cpu_capability()}"
+    print(json.dumps({"tokens_per_s": rates, "about": about + (", compiled" * args.compile)}))
 
 
 main()
