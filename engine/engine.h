@@ -103,6 +103,7 @@ typedef struct eng_model_facts {
     bool scored;       /* it has a score head and no unembedding */
     size_t bytes;      /* what eng_model_bytes would be, within a huge page */
     const char *dtype; /* what eng_model_dtype would be */
+    size_t largest;    /* bytes of its largest tensor as floats: loading and writing hold copies */
 } eng_model_facts;
 ENG_MUST_CHECK eng_status eng_model_inspect(eng_model_facts *out, const char *path,
                                             eng_serve_type serve_type, eng_error *err); /* [any] */

@@ -37,6 +37,14 @@ static const value_info values[METRIC_VALUES] = {
     [METRIC_CANCELLED_DECODE] = {"requests_cancelled_total", "counter", "{stage=\"decode\"}", NULL},
     [METRIC_PREEMPTIONS] = {"num_preemptions_total", "counter", "",
                             "Sequences that gave their blocks back and start over."},
+    [METRIC_PUBLISHES_OK] = {"publishes_total", "counter", "{result=\"ok\"}",
+                             "Attempts to publish weights, by result."},
+    [METRIC_PUBLISHES_REFUSED] = {"publishes_total", "counter", "{result=\"refused\"}", NULL},
+    [METRIC_PUBLISHES_INVALID] = {"publishes_total", "counter", "{result=\"invalid\"}", NULL},
+    [METRIC_PUBLISHES_NO_MEMORY] = {"publishes_total", "counter", "{result=\"no_memory\"}", NULL},
+    [METRIC_PUBLISHES_UNAVAILABLE] = {"publishes_total", "counter", "{result=\"unavailable\"}",
+                                      NULL},
+    [METRIC_PUBLISHES_STALE] = {"publishes_total", "counter", "{result=\"stale\"}", NULL},
 };
 
 /* Upper bounds in seconds, ascending; +Inf is implied. */
@@ -65,6 +73,8 @@ static const histogram_info histograms[METRIC_HISTOGRAMS] = {
     [METRIC_PREFILL_SECONDS] = {"request_prefill_time_seconds", "Admission to first token.",
                                 SECONDS_LONG},
     [METRIC_DECODE_SECONDS] = {"request_decode_time_seconds", "First token to last.", SECONDS_LONG},
+    [METRIC_PUBLISH_SECONDS] = {"publish_seconds", "Weights to a policy that serves.",
+                                SECONDS_LONG},
 };
 
 typedef struct histogram {

@@ -23,6 +23,12 @@ typedef enum metric_value { /* counters (_total) and gauges */
                             METRIC_CANCELLED_PREFILL,
                             METRIC_CANCELLED_DECODE,
                             METRIC_PREEMPTIONS,
+                            METRIC_PUBLISHES_OK,
+                            METRIC_PUBLISHES_REFUSED,
+                            METRIC_PUBLISHES_INVALID,
+                            METRIC_PUBLISHES_NO_MEMORY,
+                            METRIC_PUBLISHES_UNAVAILABLE,
+                            METRIC_PUBLISHES_STALE,
                             METRIC_VALUES
 } metric_value;
 
@@ -33,6 +39,7 @@ typedef enum metric_histogram {
     METRIC_QUEUE_SECONDS,
     METRIC_PREFILL_SECONDS,
     METRIC_DECODE_SECONDS,
+    METRIC_PUBLISH_SECONDS,
     METRIC_HISTOGRAMS
 } metric_histogram;
 

@@ -1,18 +1,19 @@
 /* From weights to a policy that serves: the one way in for new weights, crash-safe.
  *
- *   weights -> .tmp-* directory -> verify -> load a private copy -> canary, gate -> rename to
- *   pol_<hex16> -> alias file -> registry -> store row
+ *   weights -> gates, likeness -> .tmp-* directory -> verify -> load a private copy -> canary ->
+ *   rename to pol_<hex16> -> alias file -> registry -> store row
  *
- * On disk, under <data-dir>: policies/pol_<hex16>/ (immutable), aliases/<name> (one line: version,
- * policy, CRC32C), quarantine/. Whatever call a crash comes at, a restart finds the old policy or
- * the new one, never a mix; an acknowledged move survives.
+ * On disk, under <data-dir>: versions.h. Whatever call a crash comes at, a restart finds the old
+ * policy or the new one, never a mix; an acknowledged move survives.
  *
  * Threads: every function may block for seconds (disk, packing); none runs on the loop or compute
- * thread. One publish or move at a time: others wait their turn. */
+ * thread. Heavy work is done one at a time, on a thread that gives way to serving; a move to a
+ * policy that is resident waits for no publish. */
 #ifndef DAEMON_POLICY_PUBLISH_H
 #define DAEMON_POLICY_PUBLISH_H
 
 #include "base/error_text.h"
+#include "base/metrics.h"
 #include "host/events.h"
 #include "policy/policy.h"
 #include "store/store.h"
@@ -27,25 +28,27 @@ typedef struct publisher_options {
     const char *data_dir;
     const char *base_model;        /* the configured model: serves when no version does */
     const char *base_alias;        /* its alias, the default one */
+    bool reset_alias;              /* point it at the base model, whatever was published */
     eng_model_options base;        /* how it is packed */
-    eng_serve_type published_type; /* how published policies are packed */
-    uint32_t max_resident;         /* policies of one alias in memory */
+    eng_serve_type published_type; /* how published policies are packed; ENG_SERVE_AS_FILE: f32 if
+                                      the base serves as f32, else q8_0 */
+    uint32_t max_resident;         /* policies of one alias in memory; 0 = 3 */
     uint64_t max_bytes;            /* of all resident policies; 0 = what the system has free */
+    const char *code_rev;          /* for lineages */
 } publisher_options;
 
 /* Makes the directories, sweeps .tmp-*, verifies what the alias files name, quarantines what is
  * broken, loads the policies that serve and fills the registry; adds missing audit rows. Blocks
- * while weights are read. [loader thread] */
-eng_status publisher_open(publisher **out, const publisher_options *options,
-                          policy_registry *registry, store *store, events *events, eng_error *err);
-void publisher_free(publisher *p);
+ * while weights are read. ENG_INVALID when the alias serves a published policy of another shape
+ * than the base model's. rows, bus and counters may be NULL: nothing is told then; all outlive
+ * the publisher. [loader thread] */
+ENG_MUST_CHECK eng_status publisher_open(publisher **out, const publisher_options *options,
+                                         policy_registry *registry, store *rows, events *bus,
+                                         metrics *counters, eng_error *err);
+void publisher_free(publisher *p); /* NULL allowed */
 
 /* One tensor by canonical name, n floats in the base policy's layout. */
-typedef struct publish_tensor {
-    const char *name;
-    const float *data;
-    uint64_t n;
-} publish_tensor;
+typedef eng_weight publish_tensor;
 
 typedef struct publish_weights {
     const char *base_policy; /* id: config, tokenizer, template */
@@ -125,5 +128,30 @@ publish_result publisher_ensure(publisher *p, const char *id, error_text *err);
 publish_result publisher_hold(publisher *p, const char *id, char *path, size_t cap,
                               error_text *err);
 void publisher_release(publisher *p, const char *id);
+
+/* ---- what there is ---- */
+
+typedef struct policy_record {
+    char id[POLICY_ID_CHARS + 1], stage[POLICY_STAGE_BYTES], state[16];
+    char job[65];       /* that made it, "" if none */
+    int64_t created_at; /* Unix seconds */
+    bool resident;
+    bool base;       /* the configured model */
+    char digest[65]; /* of the base model's file or listing; "" otherwise: the manifest tells */
+    char dtype[16];  /* of the base model as it is served; "" otherwise */
+    uint64_t bytes;  /* of the base model's file; 0 otherwise */
+    char *manifest;  /* manifest.json, NUL-terminated, or NULL if there is none */
+} policy_record;
+void policy_record_free(policy_record *r);
+
+/* PUBLISH_NOT_FOUND: neither on disk nor the base model. */
+publish_result publisher_record(publisher *p, const char *id, policy_record *out, error_text *err);
+/* Ids and times of all policies, newest first; *ids is the caller's to free. False: memory is out.
+ */
+typedef struct policy_listing {
+    char id[POLICY_ID_CHARS + 1];
+    int64_t created_at;
+} policy_listing;
+bool publisher_list(publisher *p, policy_listing **list, size_t *n);
 
 #endif

@@ -273,3 +273,8 @@ bool versions_write_alias(versions *v, const alias_file *f, error_text *err)
 {
     return alias_file_write(v->aliases, f, err);
 }
+
+void versions_remove_alias(versions *v, const char *name)
+{
+    unlinkat(v->aliases, name, 0);
+}

@@ -58,5 +58,6 @@ bool versions_quarantine(versions *v, const char *id, error_text *err);
  * and are in quarantine. */
 size_t versions_aliases(versions *v, alias_file *out, size_t cap);
 bool versions_write_alias(versions *v, const alias_file *f, error_text *err);
+void versions_remove_alias(versions *v, const char *name); /* of which nobody has been told */
 
 #endif

@@ -59,7 +59,8 @@ ENG_MUST_CHECK eng_status eng_checkpoint_write_weights(const char *base, const e
                                                        eng_error *err);
 
 /* Reads every file that manifest.json lists and compares size and digest, naming the first file
- * that differs. id (may be NULL) is the policy's id by its manifest. */
+ * that differs. ENG_FORMAT: the directory is not what it was; ENG_IO: it cannot be read. id (may be
+ * NULL) is the policy's id by its manifest. */
 ENG_MUST_CHECK eng_status eng_checkpoint_verify(const char *dir, char id[ENG_POLICY_ID_BYTES],
                                                 eng_error *err);
 

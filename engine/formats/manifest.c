@@ -151,6 +151,8 @@ static eng_status check_file(int dir_fd, const eng_json *entry, bool digests, en
                         "manifest.json, files: \"%.100s\" is not a plain file name", name);
     if (!sha256 || !eng_json_uint(eng_json_get(entry, "bytes"), 0, (uint64_t)1 << 53, &bytes))
         return eng_fail(err, ENG_FORMAT, "manifest.json, %s: no bytes or sha256", name);
+    if (faccessat(dir_fd, name, F_OK, 0) != 0 && errno == ENOENT)
+        return eng_fail(err, ENG_FORMAT, "%s: missing, manifest.json lists it", name);
     eng_status status = eng__file_open(&file, dir_fd, name, err);
     if (status != ENG_OK)
         return status;
@@ -200,6 +202,8 @@ static eng_status open_manifest(manifest *m, int dir_fd, eng_error *err)
     eng_error why;
     *m = (manifest){0};
     eng_arena_init(&m->arena, 0);
+    if (faccessat(dir_fd, "manifest.json", F_OK, 0) != 0 && errno == ENOENT)
+        return eng_fail(err, ENG_FORMAT, "manifest.json: missing");
     eng_status status =
         eng__file_slurp(dir_fd, "manifest.json", MAX_MANIFEST_BYTES, &m->text, &m->len, err);
     if (status != ENG_OK)

@@ -75,6 +75,11 @@ eng_status eng_model_inspect(eng_model_facts *out, const char *path, eng_serve_t
     out->config = *eng__source_config(src);
     out->scored = eng__source_find(src, "score.weight") != NULL;
     out->dtype = eng_dtype_info_of(type)->name;
+    out->largest = 0;
+    for (size_t i = 0; i < eng__source_n_tensors(src); i++) {
+        const size_t bytes = (size_t)eng__source_tensor(src, i)->n_elements * sizeof(float);
+        out->largest = bytes > out->largest ? bytes : out->largest;
+    }
     eng__source_close(src);
     return st;
 }

@@ -1,60 +1,9 @@
 /* Weights from memory in the place of a file's: models, checkpoint directories, refusals. */
 #include "compare_sources.h"
 #include "formats/checkpoint.h"
+#include "held_weights.h"
 #include "infer/model.h"
 #include "model_files.h"
-
-/* All of a source's weights as the caller of the engine holds them. */
-typedef struct held_weights {
-    eng_weights weights;
-    eng_weight *list;
-} held_weights;
-
-static held_weights hold(const char *path)
-{
-    eng_source *src = open_source(path);
-    held_weights h = {.list = calloc(eng__source_n_tensors(src) + 2, sizeof *h.list)};
-    for (size_t i = 0; i < eng__source_n_tensors(src); i++) {
-        const eng_tensor_info *t = eng__source_tensor(src, i);
-        float *data = read_floats(src, t->name, &t);
-        h.list[i] = (eng_weight){strdup(t->name), data, t->n_elements};
-        h.weights.n++;
-    }
-    h.weights.list = h.list;
-    eng__source_close(src);
-    return h;
-}
-
-static void release(held_weights *h)
-{
-    for (uint32_t i = 0; i < h->weights.n; i++) {
-        free((void *)(uintptr_t)h->list[i].name);
-        free((void *)(uintptr_t)h->list[i].data);
-    }
-    free(h->list);
-}
-
-static eng_weight *find(held_weights *h, const char *name)
-{
-    for (uint32_t i = 0; i < h->weights.n; i++)
-        if (strcmp(h->list[i].name, name) == 0)
-            return &h->list[i];
-    FAIL("no weight %s", name);
-}
-
-/* The unembedding, if any, gives way to a head that scores. */
-static void add_score(held_weights *h, uint32_t n_embd)
-{
-    for (uint32_t i = 0; i < h->weights.n; i++)
-        if (strcmp(h->list[i].name, "output.weight") == 0) {
-            free((void *)(uintptr_t)h->list[i].name);
-            free((void *)(uintptr_t)h->list[i].data);
-            h->list[i] = h->list[--h->weights.n];
-        }
-    h->list[h->weights.n++] =
-        (eng_weight){strdup("score.weight"), calloc(n_embd, sizeof(float)), n_embd};
-    h->list[h->weights.n++] = (eng_weight){strdup("score.bias"), calloc(1, sizeof(float)), 1};
-}
 
 static const char *write_model(const test_model_spec *spec)
 {
@@ -69,7 +18,7 @@ TEST(weights_from_memory_are_packed_as_those_of_a_file)
         {.arch = "llama"}, {.arch = "gpt2"}, {.arch = "qwen2", .untied = true}};
     for (size_t i = 0; i < sizeof specs / sizeof *specs; i++) {
         const char *path = write_model(&specs[i]);
-        held_weights h = hold(path);
+        held_weights h = weights_hold(path);
         eng_model *file, *memory;
         eng_error err;
         EXPECT_OK(eng_model_open(&file, path, NULL, &err), err);
@@ -82,7 +31,7 @@ TEST(weights_from_memory_are_packed_as_those_of_a_file)
         EXPECT_STR(eng_model_digest(memory), "");
         eng_model_unref(memory);
         eng_model_unref(file);
-        release(&h);
+        weights_free(&h);
     }
 }
 
@@ -94,18 +43,18 @@ TEST(weights_from_memory_replace_those_of_a_directory)
     eng_source *src = open_source(write_model(&(test_model_spec){.arch = "gpt2"}));
     EXPECT_OK(eng_checkpoint_write(src, in_dir("one"), NULL, id, &err), err);
     eng__source_close(src);
-    held_weights h = hold(in_dir("one"));
+    held_weights h = weights_hold(in_dir("one"));
     EXPECT_OK(
         eng_checkpoint_write_weights(in_dir("one"), &h.weights, in_dir("two"), NULL, again, &err),
         err);
     EXPECT_STR(again, id);
-    release(&h);
+    weights_free(&h);
 }
 
 TEST(a_quantised_base_lends_its_shape_alone)
 {
     const char *path = write_model(&(test_model_spec){.type = ENG_Q8_0});
-    held_weights h = hold(path);
+    held_weights h = weights_hold(path);
     eng_model *model;
     eng_model_facts facts;
     eng_error err;
@@ -114,17 +63,17 @@ TEST(a_quantised_base_lends_its_shape_alone)
     eng_model_unref(model);
     EXPECT_OK(eng_model_inspect(&facts, path, ENG_SERVE_AS_FILE, &err), err);
     EXPECT_STR(facts.dtype, "q8_0");
-    release(&h);
+    weights_free(&h);
 }
 
 TEST(a_score_head_takes_the_unembeddings_place)
 {
     const char *path = write_model(&(test_model_spec){.untied = true});
-    held_weights h = hold(path);
+    held_weights h = weights_hold(path);
     char id[ENG_POLICY_ID_BYTES];
     eng_model_facts facts;
     eng_error err;
-    add_score(&h, 64);
+    weights_add_score(&h, 64);
     EXPECT_OK(eng_checkpoint_write_weights(path, &h.weights, in_dir("rm"), NULL, id, &err), err);
     eng_source *src = open_source(in_dir("rm"));
     const eng_tensor_info *t;
@@ -135,14 +84,14 @@ TEST(a_score_head_takes_the_unembeddings_place)
     EXPECT_OK(eng_model_inspect(&facts, in_dir("rm"), ENG_SERVE_AS_FILE, &err), err);
     EXPECT(facts.scored);
     /* and a scored base takes weights with a head as they are */
-    held_weights scored = hold(in_dir("rm"));
+    held_weights scored = weights_hold(in_dir("rm"));
     char same[ENG_POLICY_ID_BYTES];
     EXPECT_OK(eng_checkpoint_write_weights(in_dir("rm"), &scored.weights, in_dir("rm2"), NULL, same,
                                            &err),
               err);
     EXPECT_STR(same, id);
-    release(&scored);
-    release(&h);
+    weights_free(&scored);
+    weights_free(&h);
 }
 
 static void expect_refused(held_weights *h, eng_status want, const char *words)
@@ -156,8 +105,8 @@ static void expect_refused(held_weights *h, eng_status want, const char *words)
 
 TEST(weights_that_do_not_fit_are_refused_by_name)
 {
-    held_weights h = hold(write_model(NULL));
-    eng_weight *w = find(&h, "blk.1.ffn_up.weight");
+    held_weights h = weights_hold(write_model(NULL));
+    eng_weight *w = weights_find(&h, "blk.1.ffn_up.weight");
     w->n--;
     expect_refused(&h, ENG_INVALID, "blk.1.ffn_up.weight: 8191 elements, expected 8192");
     w->n++;
@@ -173,7 +122,7 @@ TEST(weights_that_do_not_fit_are_refused_by_name)
     h.list[h.weights.n - 1] = *w;
     expect_refused(&h, ENG_INVALID, "blk.1.ffn_up.weight: listed twice");
     h.weights.n--;
-    release(&h);
+    weights_free(&h);
 }
 
 TEST(inspecting_tells_what_loading_gives)
