@@ -19,6 +19,7 @@
 #include "net/server.h"
 #include "net/service.h"
 #include "policy/policy.h"
+#include "policy/publish.h"
 #include "serve/scheduler.h"
 #include "store/store.h"
 
@@ -64,6 +65,7 @@ struct instructd {
     int exit_code;         /* (l) */
     error_text *err;       /* (l) of daemon_run */
 
+    publisher *publisher; /* the loader's until load_done, then (i) */
     pthread_t loader;
     bool loader_started; /* (l) */
     pthread_mutex_t mutex;
@@ -90,14 +92,43 @@ static eng_serve_type serve_type(config_weights weights)
     return ENG_SERVE_AS_FILE;
 }
 
+static eng_serve_type published_type(config_publish type)
+{
+    switch (type) {
+    case CONFIG_PUBLISH_F32:
+        return ENG_SERVE_F32;
+    case CONFIG_PUBLISH_BF16:
+        return ENG_SERVE_BF16;
+    case CONFIG_PUBLISH_Q8_0:
+        return ENG_SERVE_Q8_0;
+    case CONFIG_PUBLISH_AUTO:
+        break;
+    }
+    return ENG_SERVE_AS_FILE;
+}
+
+static publisher_options policy_options(const config *c)
+{
+    return (publisher_options){.data_dir = c->data_dir,
+                               .base_model = c->model,
+                               .base_alias = c->alias,
+                               .reset_alias = c->reset_alias,
+                               .base = {.serve_type = serve_type(c->weights),
+                                        .n_threads = c->threads,
+                                        .kernels = c->kernels},
+                               .published_type = published_type(c->publish_type),
+                               .max_resident = c->max_resident,
+                               .max_bytes = c->policy_bytes,
+                               .code_rev = INSTRUCTD_VERSION};
+}
+
 static void *load_model(void *arg)
 {
     instructd *d = arg;
-    const config *c = &d->options.config;
-    eng_model_options options = {
-        .serve_type = serve_type(c->weights), .n_threads = c->threads, .kernels = c->kernels};
+    const publisher_options options = policy_options(&d->options.config);
     eng_error err = {{0}};
-    eng_status rc = policy_registry_load(d->registry, c->alias, c->model, &options, &err);
+    eng_status rc =
+        publisher_open(&d->publisher, &options, d->registry, d->store, d->events, d->metrics, &err);
     pthread_mutex_lock(&d->mutex);
     d->load_rc = rc;
     d->load_error = err;
@@ -116,6 +147,7 @@ static void tell_ready(instructd *d, policy *p, bool kv_f32)
     eng_model *model = policy_model(p);
     daemon_facts facts = {.model = c->model,
                           .policy = policy_id(p),
+                          .stage = policy_stage(p),
                           .alias = c->alias,
                           .dtype = eng_model_dtype(model),
                           .kernels = eng_model_kernels(model),
@@ -151,6 +183,7 @@ ON_LOOP static eng_status start_serving(instructd *d, eng_error *err)
     eng_status rc = sched_start(&d->sched, p, &options, &d->inbox, &d->outbox, d->metrics, err);
     if (rc == ENG_OK) {
         d->service.pool_tokens = sched_pool_tokens(d->sched);
+        d->service.control.publisher = d->publisher;
         d->service.ready = true;
         tell_ready(d, p, sched_kv_f32(d->sched));
     }
@@ -521,8 +554,8 @@ void daemon_free(instructd *d)
         free_events(&d->outbox);
         mailbox_destroy(&d->outbox);
     }
-    if (d->registry)
-        policy_registry_free(d->registry);
+    publisher_free(d->publisher);
+    policy_registry_free(d->registry);
     plugin_host_free(d->plugins);
     host_table_free(d->lent);
     store_close(d->store);

@@ -21,7 +21,7 @@ typedef struct instructd instructd;
 
 /* What is worth telling when the model is in place; valid during the call. */
 typedef struct daemon_facts {
-    const char *model, *policy, *alias, *dtype, *kernels, *kv_type;
+    const char *model, *policy, *stage, *alias, *dtype, *kernels, *kv_type;
     uint32_t threads;
     uint64_t weight_bytes, kv_bytes;
 } daemon_facts;

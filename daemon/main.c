@@ -10,11 +10,11 @@ static void print_ready(void *arg, const daemon_facts *f)
     (void)arg;
     printf("ready\n"
            "  model     %s\n"
-           "  policy    %s as \"%s\"\n"
+           "  policy    %s as \"%s\", %s\n"
            "  weights   %s, %.0f MiB, %s kernels, %u threads\n"
            "  KV cache  %.0f MiB, %s\n",
-           f->model, f->policy, f->alias, f->dtype, (double)f->weight_bytes / (1 << 20), f->kernels,
-           f->threads, (double)f->kv_bytes / (1 << 20), f->kv_type);
+           f->model, f->policy, f->alias, f->stage, f->dtype, (double)f->weight_bytes / (1 << 20),
+           f->kernels, f->threads, (double)f->kv_bytes / (1 << 20), f->kv_type);
     fflush(stdout);
 }
 

@@ -1,5 +1,6 @@
 #include "base/config.h"
 
+#include "base/alias_name.h"
 #include "base/limits.h"
 
 #include <errno.h>
@@ -31,6 +32,7 @@ typedef struct option_info {
 
 static const char *const kv_names[] = {"auto", "f16", "f32", NULL};
 static const char *const weight_names[] = {"file", "f32", "bf16", "q8_0", NULL};
+static const char *const publish_names[] = {"auto", "f32", "bf16", "q8_0", NULL};
 
 #define AT(field) .offset = offsetof(config, field)
 #define LIST(field) .offset = offsetof(config, field), .count_offset = offsetof(config, n_##field)
@@ -59,6 +61,16 @@ static const option_info options[] = {
      AT(prefill_budget), RANGE(1, 65536)},
     {"--max-queued", "N", "requests waiting before 429 (512)", OPT_U32, AT(max_queued),
      RANGE(1, 65536)},
+    {"--publish-type", "TYPE",
+     "serve published policies as auto, f32, bf16 or q8_0; auto is f32 beside an f32 model, else "
+     "q8_0 (auto)",
+     OPT_CHOICE, AT(publish_type), .choices = publish_names},
+    {"--max-resident", "N", "policies of one alias in memory at once (3)", OPT_U32,
+     AT(max_resident), RANGE(2, 64)},
+    {"--policy-memory", "SIZE", "memory for all policies; 0 is what the system has free (0)",
+     OPT_BYTES, AT(policy_bytes)},
+    {"--reset-alias", NULL, "serve --model, whatever was published under the alias before", OPT_ON,
+     AT(reset_alias)},
     {"--plugin-dir", "DIR", "where training plugins lie (../lib/plugins beside this program)",
      OPT_TEXT, AT(plugin_dir)},
     {"--train-threads", "N", "threads that training may use; 0 is one per core (0)", OPT_U32,
@@ -97,6 +109,7 @@ void config_defaults(config *c)
                   .port = 8080,
                   .alias = "instruct",
                   .kv_bytes = 1ull << 30,
+                  .max_resident = 3,
                   .max_running = 64,
                   .prefill_budget = 256,
                   .max_queued = LIMIT_QUEUED_REQUESTS,
@@ -155,12 +168,6 @@ bool config_host_is_loopback(const char *host)
         host = end + 1;
     }
     return true;
-}
-
-static bool alias_valid(const char *name)
-{
-    size_t n = strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-");
-    return n >= 1 && n <= LIMIT_NAME_BYTES && name[n] == 0 && name[0] != '-';
 }
 
 static bool apply_number(config *c, const option_info *o, const char *value, error_text *err)
@@ -258,9 +265,8 @@ bool config_check(const config *c, error_text *err)
         return error_text_set(err, "--model is missing: which model should be served?");
     if (!c->data_dir[0])
         return error_text_set(err, "--data-dir: the default path is too long, name one");
-    if (!alias_valid(c->alias))
-        return error_text_set(err, "--alias %.100s: 1 to 64 of a-z 0-9 -, not starting with -",
-                              c->alias);
+    if (!alias_name_valid(c->alias))
+        return error_text_set(err, "--alias %.100s: " ALIAS_NAME_RULE, c->alias);
     if (c->kv_bytes < 1024 * 1024)
         return error_text_set(err, "--kv-memory: at least 1MiB");
     if (!config_host_is_loopback(c->host) && !c->insecure)

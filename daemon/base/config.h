@@ -18,6 +18,12 @@ typedef enum config_weights {
     CONFIG_WEIGHTS_BF16,
     CONFIG_WEIGHTS_Q8_0
 } config_weights;
+typedef enum config_publish {
+    CONFIG_PUBLISH_AUTO, /* f32 if the base model serves as f32, else q8_0 */
+    CONFIG_PUBLISH_F32,
+    CONFIG_PUBLISH_BF16,
+    CONFIG_PUBLISH_Q8_0
+} config_publish;
 
 /* Strings point into argv or are static, and outlive the configuration, except data_dir, which is
  * held here. */
@@ -32,6 +38,10 @@ typedef struct config {
     uint64_t kv_bytes;
     config_kv kv_type;
     config_weights weights;
+    config_publish publish_type; /* how published policies are served */
+    uint32_t max_resident;       /* policies of one alias in memory */
+    uint64_t policy_bytes;       /* of all policies in memory; 0: what the system has free */
+    bool reset_alias;            /* serve `model`, whatever was published under the alias */
     uint32_t max_running, prefill_budget, max_queued;
     const char *plugin_dir;         /* NULL: ../lib/plugins beside the executable's directory */
     uint32_t train_threads;         /* 0: one per core */

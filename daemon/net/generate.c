@@ -187,6 +187,7 @@ ON_LOOP static void submit(generate *g, exchange *x, gen_request *request)
         response_fail(x, 429, "rate_limit_error", "queue_full", "too many requests are waiting");
         return;
     }
+    policy_count_request(request->policy);
     x->work = st;
     x->on_gone = on_gone;
     stream_enter(st);

@@ -37,6 +37,7 @@ void plain_metrics(service *s, exchange *x)
     buf body;
     buf_init(&body, LIMIT_REPLY_BYTES);
     metrics_write(s->metrics, &body);
+    policy_registry_metrics(s->registry, &body);
     response_send(x, 200, "text/plain; version=0.0.4; charset=utf-8", &body);
 }
 

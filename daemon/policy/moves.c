@@ -1,6 +1,7 @@
 /* Aliases: what they point at, and moving them. */
 #include "policy/state.h"
 
+#include "base/alias_name.h"
 #include "base/log.h"
 
 #include <inttypes.h>
@@ -246,8 +247,8 @@ publish_result publisher_move(publisher *p, const publish_move *m, alias_state *
     known_alias now;
     char id[POLICY_ID_CHARS + 1];
     policy *to;
-    if (!policy_alias_valid(m->alias)) {
-        error_text_set(err, "alias %.80s: 1 to 64 of a-z 0-9 -, not starting with -", m->alias);
+    if (!alias_name_valid(m->alias)) {
+        error_text_set(err, "alias %.80s: " ALIAS_NAME_RULE, m->alias);
         return PUBLISH_INVALID;
     }
     publish_result result = check_version(p, m, &now, err);

@@ -1,7 +1,6 @@
 /* A policy: a model, an id, a count of references. */
 #include "policy/policy.h"
 
-#include "base/limits.h"
 #include "policy/resident.h"
 
 #include <stdio.h>
@@ -84,10 +83,4 @@ bool policy_id_valid(const char *s)
 {
     return strncmp(s, "pol_", 4) == 0 && strspn(s + 4, "0123456789abcdef") == 16 &&
            strlen(s) == POLICY_ID_CHARS;
-}
-
-bool policy_alias_valid(const char *s)
-{
-    const size_t n = strspn(s, "abcdefghijklmnopqrstuvwxyz0123456789-");
-    return n >= 1 && n <= LIMIT_NAME_BYTES && s[n] == 0 && s[0] != '-';
 }

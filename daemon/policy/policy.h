@@ -37,8 +37,6 @@ int64_t policy_created(const policy *p);   /* Unix seconds */
 void policy_count_request(policy *p);      /* for policy_requests_total */
 
 bool policy_id_valid(const char *s); /* "pol_" and 16 lower-case hex digits, to the end */
-/* 1 to 64 of a-z 0-9 -, not starting with -. */
-bool policy_alias_valid(const char *s);
 
 /* ---- the registry: names ---- */
 policy_registry *policy_registry_create(void); /* NULL when memory or threads are out */

@@ -1,6 +1,7 @@
 /* Weights to a policy: gates, likeness, draft, verification, canary, name, alias. */
 #include "policy/state.h"
 
+#include "base/alias_name.h"
 #include "base/log.h"
 #include "formats/checkpoint.h"
 #include "formats/descent.h"
@@ -255,9 +256,8 @@ static publish_result check_and_publish(publisher *p, const publish_request *req
 {
     alias_version current;
     publish_task task = {p, request, PUBLISH_CREATE, id, err, PUBLISH_UNAVAILABLE};
-    if (request->alias && !policy_alias_valid(request->alias)) {
-        error_text_set(err, "alias %.80s: 1 to 64 of a-z 0-9 -, not starting with -",
-                       request->alias);
+    if (request->alias && !alias_name_valid(request->alias)) {
+        error_text_set(err, "alias %.80s: " ALIAS_NAME_RULE, request->alias);
         return PUBLISH_INVALID;
     }
     publish_result result = check_gates(request, err);

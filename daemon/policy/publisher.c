@@ -43,10 +43,6 @@ static eng_status learn_base(publisher *p, eng_error *err)
         status = eng_model_file_digest(p->base_model, p->base_digest, err);
     if (status != ENG_OK)
         return status;
-    if (p->base.scored)
-        return eng_fail(err, ENG_INVALID,
-                        "a model with a score head writes no answers: serve the model it was made "
-                        "from, and give this one an alias of its own");
     snprintf(p->base_id, sizeof p->base_id, "pol_%.16s", p->base_digest);
     p->base_time = stat(p->base_model, &st) == 0 ? (int64_t)st.st_mtim.tv_sec : 0;
     learn_stage(p);

@@ -1,5 +1,6 @@
 #include "policy/versions.h"
 
+#include "base/alias_name.h"
 #include "base/log.h"
 #include "base/random.h"
 
@@ -248,7 +249,7 @@ static void list_alias(int dir_fd, const char *name, void *arg)
 {
     alias_list *list = arg;
     error_text err = {""};
-    if (!policy_alias_valid(name) || list->n == list->cap)
+    if (!alias_name_valid(name) || list->n == list->cap)
         return;
     alias_file *f = &list->out[list->n++];
     if (!alias_file_read(dir_fd, name, f, &err)) {

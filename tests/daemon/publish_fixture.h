@@ -204,7 +204,8 @@ static inline void lab_expect_serves(lab *l, const char *alias, const char *id)
     const alias_state state = lab_alias(l, alias);
     EXPECT_STR(state.policy, id);
     EXPECT_STR(lab_served(l, alias), id);
-    EXPECT_EQ(store_move_list(l->store, alias, (store_page){.after = "", .limit = 1}, &rows, &n, &more, &l->err),
+    EXPECT_EQ(store_move_list(l->store, alias, (store_page){.after = "", .limit = 1}, &rows, &n,
+                              &more, &l->err),
               STORE_OK);
     EXPECT_EQ(n, 1);
     EXPECT_STR(rows[0].policy, id);
