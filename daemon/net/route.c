@@ -5,6 +5,7 @@
 #include "control/files.h"
 #include "control/job_events.h"
 #include "control/jobs.h"
+#include "control/policies.h"
 #include "net/bus_stream.h"
 #include "net/conn.h"
 #include "net/generate.h"
@@ -59,6 +60,16 @@ static const route routes[] = {
      job_stream_handle, "job_events", control_job_events_list},
     ROUTE ("/v1/events", HTTP_METHOD_GET, KEY_INFER, ROUTE_BODY_NONE, false, bus_stream_handle, "events"),
     MANAGE("/v1/fine_tuning/methods", GET, KEY_TRAIN, ROUTE_BODY_NONE, control_methods_list, "methods"),
+
+    MANAGE("/v1/policies",                   GET,  KEY_INFER, ROUTE_BODY_NONE, control_policies_list,     "policies"),
+    MANAGE("/v1/policies/{id}",              GET,  KEY_INFER, ROUTE_BODY_NONE, control_policy_get,        "policy"),
+    MANAGE("/v1/policies/{id}/files",        GET,  KEY_TRAIN, ROUTE_BODY_NONE, control_policy_files_list, "policy_files"),
+    MANAGE("/v1/policies/{id}/files/{name}", GET,  KEY_TRAIN, ROUTE_BODY_NONE, control_policy_file_get,   "policy_file"),
+    MANAGE("/v1/aliases",                    GET,  KEY_INFER, ROUTE_BODY_NONE, control_aliases_list,      "aliases"),
+    MANAGE("/v1/aliases/{name}",             GET,  KEY_INFER, ROUTE_BODY_NONE, control_alias_get,         "alias"),
+    MANAGE("/v1/aliases/{name}",             PUT,  KEY_TRAIN, ROUTE_BODY_JSON, control_alias_put,         "alias"),
+    MANAGE("/v1/aliases/{name}/rollback",    POST, KEY_TRAIN, ROUTE_BODY_JSON, control_alias_rollback,    "alias_rollback"),
+    MANAGE("/v1/aliases/{name}/history",     GET,  KEY_INFER, ROUTE_BODY_NONE, control_alias_history,     "alias_history"),
 };
 /* clang-format on */
 enum { N_ROUTES = sizeof routes / sizeof routes[0] };
