@@ -22,6 +22,8 @@ static exit_code take_page(const cJSON *page, const char *what,
     cJSON_ArrayForEach(item, data)
     {
         const char *id = json_string(item, "id");
+        if (!id)
+            id = json_string(item, "name"); /* aliases */
         if (!take(ctx, item))
             more = false;
         snprintf(last, room, "%s", id ? id : "");

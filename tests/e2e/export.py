@@ -31,8 +31,10 @@ def peers():
     return llama_cpp, torch, transformers
 
 
-def instruct(*arguments, url=None):
-    command = [INSTRUCT, *(("--url", url) if url else ()), *map(str, arguments)]
+def instruct(*arguments, at=None):
+    """stdout of a call that must succeed; `at`: the daemon it speaks to."""
+    whom = ("--url", at.url, "--key", at.admin_key()) if at else ()
+    command = [INSTRUCT, *whom, *map(str, arguments)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     equal(f"exit code of {arguments} ({done.stderr.strip()})", done.returncode, 0)
     return done.stdout
@@ -84,8 +86,8 @@ def compare(model, *type_flags):
             Daemon("--weights", "f32", "--kv-type", "f32", model=model) as served:
         policy = served.request("GET", "/v1/models").json()["data"][0]["policy"]
         directory, file = Path(where, "hf"), Path(where, "model.gguf")
-        instruct("export", policy, "--out", directory, *type_flags, url=served.url)
-        instruct("export", policy, "--format", "gguf", "--out", file, *type_flags, url=served.url)
+        instruct("export", policy, "--out", directory, *type_flags, at=served)
+        instruct("export", policy, "--format", "gguf", "--out", file, *type_flags, at=served)
         prompt = tokenizers_agree(served, directory, file, "The capital of France is Grüße 123")
         want = daemon_tokens(served, prompt)
         equal("transformers", transformers_tokens(directory, prompt), want)
