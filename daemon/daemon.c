@@ -12,8 +12,6 @@
 #include "control/files.h"
 #include "engine.h"
 #include "host/events.h"
-#include "host/host_table.h"
-#include "host/plugin_host.h"
 #include "net/generate.h"
 #include "net/route.h"
 #include "net/server.h"
@@ -22,6 +20,7 @@
 #include "policy/publish.h"
 #include "serve/scheduler.h"
 #include "store/store.h"
+#include "training.h"
 
 #include <limits.h>
 #include <pthread.h>
@@ -45,8 +44,7 @@ struct instructd {
     policy_registry *registry;
     store *store;
     events *events;
-    host_table *lent; /* to plugins */
-    plugin_host *plugins;
+    training *training;
     mailbox inbox, outbox; /* to and from the scheduler */
     bool inbox_open, outbox_open;
     loop_wake wake, bus_wake; /* of outbox, of events */
@@ -55,13 +53,14 @@ struct instructd {
     service service;
     sched *sched; /* NULL until the model is loaded */
 
-    uv_async_t stop, loaded; /* doorbells */
-    atomic_uint stops;       /* (a) calls of daemon_stop_async */
+    uv_async_t stop, loaded, jobs_left; /* doorbells */
+    atomic_uint stops;                  /* (a) calls of daemon_stop_async */
     uv_signal_t sigterm, sigint;
     uv_timer_t timer; /* the drain's end, or "all is quiet" in the next turn */
     bool handles_open;
     daemon_phase phase;    /* (l) */
     uint64_t drain_end_ms; /* (l) loop time */
+    bool jobs_ended;       /* (l) training has come to rest, or has not begun */
     int exit_code;         /* (l) */
     error_text *err;       /* (l) of daemon_run */
 
@@ -70,7 +69,7 @@ struct instructd {
     bool loader_started; /* (l) */
     pthread_mutex_t mutex;
     bool load_done;       /* (m) */
-    bool loop_left;       /* (m) the doorbell `loaded` must not be rung any more */
+    bool loop_left;       /* (m) no doorbell must be rung any more */
     eng_status load_rc;   /* (m) */
     eng_error load_error; /* (m) */
 };
@@ -107,6 +106,23 @@ static eng_serve_type published_type(config_publish type)
     return ENG_SERVE_AS_FILE;
 }
 
+/* The narrowest type of a published policy's weights and of its keys and values. */
+static const char *sampler_dtype(const config *c)
+{
+    static const char *const names[] = {[CONFIG_PUBLISH_F32] = "f32",
+                                        [CONFIG_PUBLISH_BF16] = "bf16",
+                                        [CONFIG_PUBLISH_Q8_0] = "q8_0"};
+    eng_model_facts facts;
+    eng_error err;
+    config_publish type = c->publish_type;
+    if (type == CONFIG_PUBLISH_AUTO) {
+        bool f32 = eng_model_inspect(&facts, c->model, serve_type(c->weights), &err) == ENG_OK &&
+                   strcmp(facts.dtype, "f32") == 0;
+        type = f32 ? CONFIG_PUBLISH_F32 : CONFIG_PUBLISH_Q8_0;
+    }
+    return type == CONFIG_PUBLISH_F32 && c->kv_type == CONFIG_KV_F16 ? "f16" : names[type];
+}
+
 static publisher_options policy_options(const config *c)
 {
     return (publisher_options){.data_dir = c->data_dir,
@@ -120,23 +136,6 @@ static publisher_options policy_options(const config *c)
                                .max_resident = c->max_resident,
                                .max_bytes = c->policy_bytes,
                                .code_rev = INSTRUCTD_VERSION};
-}
-
-static void *load_model(void *arg)
-{
-    instructd *d = arg;
-    const publisher_options options = policy_options(&d->options.config);
-    eng_error err = {{0}};
-    eng_status rc =
-        publisher_open(&d->publisher, &options, d->registry, d->store, d->events, d->metrics, &err);
-    pthread_mutex_lock(&d->mutex);
-    d->load_rc = rc;
-    d->load_error = err;
-    d->load_done = true;
-    if (!d->loop_left)
-        uv_async_send(&d->loaded);
-    pthread_mutex_unlock(&d->mutex);
-    return NULL;
 }
 
 static void finish(instructd *d, int exit_code) ON_LOOP;
@@ -172,6 +171,53 @@ static sched_options scheduler_options(const config *c)
                            .max_queued = c->max_queued};
 }
 
+/* A thread of training's: its last job has been left. */
+static void on_jobs_stopped(void *arg)
+{
+    instructd *d = arg;
+    pthread_mutex_lock(&d->mutex);
+    if (!d->loop_left)
+        uv_async_send(&d->jobs_left);
+    pthread_mutex_unlock(&d->mutex);
+}
+
+static eng_status start_training(instructd *d, eng_error *err)
+{
+    const config *c = &d->options.config;
+    const sched_options rollouts = scheduler_options(c);
+    const jobs_options rooms = {.data_dir = c->data_dir,
+                                .store = d->store,
+                                .publisher = d->publisher,
+                                .registry = d->registry,
+                                .events = d->events,
+                                .metrics = d->metrics,
+                                .on_stopped = on_jobs_stopped,
+                                .arg = d};
+    error_text why;
+    return training_start(d->training, &rooms, &rollouts, &why)
+               ? ENG_OK
+               : eng_fail(err, ENG_IO, "%.400s", why.text);
+}
+
+static void *load_model(void *arg)
+{
+    instructd *d = arg;
+    const publisher_options options = policy_options(&d->options.config);
+    eng_error err = {{0}};
+    eng_status rc =
+        publisher_open(&d->publisher, &options, d->registry, d->store, d->events, d->metrics, &err);
+    if (rc == ENG_OK)
+        rc = start_training(d, &err);
+    pthread_mutex_lock(&d->mutex);
+    d->load_rc = rc;
+    d->load_error = err;
+    d->load_done = true;
+    if (!d->loop_left)
+        uv_async_send(&d->loaded);
+    pthread_mutex_unlock(&d->mutex);
+    return NULL;
+}
+
 ON_LOOP static eng_status start_serving(instructd *d, eng_error *err)
 {
     const config *c = &d->options.config;
@@ -184,6 +230,7 @@ ON_LOOP static eng_status start_serving(instructd *d, eng_error *err)
     if (rc == ENG_OK) {
         d->service.pool_tokens = sched_pool_tokens(d->sched);
         d->service.control.publisher = d->publisher;
+        d->service.control.jobs = training_jobs(d->training);
         d->service.ready = true;
         tell_ready(d, p, sched_kv_f32(d->sched));
     }
@@ -242,6 +289,7 @@ ON_LOOP static void close_handles(instructd *d)
     pthread_mutex_unlock(&d->mutex);
     uv_close((uv_handle_t *)&d->stop, NULL);
     uv_close((uv_handle_t *)&d->loaded, NULL);
+    uv_close((uv_handle_t *)&d->jobs_left, NULL);
     uv_close((uv_handle_t *)&d->timer, NULL);
     uv_close((uv_handle_t *)&d->sigterm, NULL);
     uv_close((uv_handle_t *)&d->sigint, NULL);
@@ -274,6 +322,12 @@ static void finish(instructd *d, int exit_code)
     close_handles(d);
 }
 
+/* Streams have ended and jobs have written their checkpoints. */
+ON_LOOP static bool is_drained(const instructd *d)
+{
+    return d->server->n_busy == 0 && d->jobs_ended;
+}
+
 ON_LOOP static void begin_drain(instructd *d)
 {
     log_event(LOG_INFO, "draining", "requests=%u", d->server->n_busy);
@@ -284,7 +338,11 @@ ON_LOOP static void begin_drain(instructd *d)
     cmd *c = cmd_create(CMD_DRAIN, 0);
     if (c && !mailbox_post(&d->inbox, &c->mail))
         cmd_free(c); /* the service refuses on its own; this is for what is on its way */
-    if (d->server->n_busy == 0)
+    if (d->service.ready)
+        training_ask_stop(d->training);
+    else
+        d->jobs_ended = true;
+    if (is_drained(d))
         finish(d, 0);
 }
 
@@ -293,7 +351,7 @@ static void on_timer(uv_timer_t *timer)
     assert_on_loop();
     instructd *d = timer->data;
     uint64_t now = uv_now(&d->loop);
-    if (d->server->n_busy == 0) {
+    if (is_drained(d)) {
         finish(d, 0);
         return;
     }
@@ -303,6 +361,9 @@ static void on_timer(uv_timer_t *timer)
     }
     if (generate_count(d->service.generate))
         log_event(LOG_WARN, "drain_cut", "streams=%zu", generate_count(d->service.generate));
+    if (!d->jobs_ended)
+        log_event(LOG_WARN, "drain_cut",
+                  "a job has not come to rest; it goes on at the next start");
     generate_abort_all(d->service.generate);
     finish(d, 0);
 }
@@ -313,6 +374,14 @@ static void on_quiet(void *arg)
     instructd *d = (instructd *)((char *)arg - offsetof(instructd, service));
     if (d->phase == PHASE_DRAINING)
         uv_timer_start(&d->timer, on_timer, 0, 0);
+}
+
+static void on_jobs_left(uv_async_t *async)
+{
+    assert_on_loop();
+    instructd *d = async->data;
+    d->jobs_ended = true;
+    on_quiet(&d->service);
 }
 
 static void on_stop(uv_async_t *async)
@@ -364,12 +433,14 @@ static void on_bus_wake(void *all)
 ON_LOOP static bool open_handles(instructd *d)
 {
     if (uv_async_init(&d->loop, &d->stop, on_stop) < 0 ||
-        uv_async_init(&d->loop, &d->loaded, on_loaded) < 0)
+        uv_async_init(&d->loop, &d->loaded, on_loaded) < 0 ||
+        uv_async_init(&d->loop, &d->jobs_left, on_jobs_left) < 0)
         return false;
     uv_timer_init(&d->loop, &d->timer);
     uv_signal_init(&d->loop, &d->sigterm);
     uv_signal_init(&d->loop, &d->sigint);
-    d->stop.data = d->loaded.data = d->timer.data = d->sigterm.data = d->sigint.data = d;
+    d->stop.data = d->loaded.data = d->jobs_left.data = d->timer.data = d->sigterm.data =
+        d->sigint.data = d;
     d->handles_open = true;
     if (d->options.signals && (uv_signal_start(&d->sigterm, on_signal, SIGTERM) < 0 ||
                                uv_signal_start(&d->sigint, on_signal, SIGINT) < 0))
@@ -389,7 +460,7 @@ static void fill_service(instructd *d)
                                        .registry = d->registry,
                                        .store = d->store,
                                        .events = d->events,
-                                       .plugins = d->plugins},
+                                       .plugins = training_plugins(d->training)},
                            .build = INSTRUCTD_VERSION,
                            .anonymous = c->anonymous && config_host_is_loopback(c->host),
                            .hosts = c->hosts,
@@ -410,16 +481,17 @@ static bool open_store(instructd *d, error_text *err)
     return true;
 }
 
-/* Foreign code runs from here on. */
-static bool open_plugins(instructd *d, error_text *err)
+static bool open_training(instructd *d, error_text *err)
 {
     const config *c = &d->options.config;
-    char beside[PATH_MAX];
-    const char *directory = c->plugin_dir;
-    if (!directory && plugin_host_default_directory(beside, sizeof beside))
-        directory = beside;
-    d->lent = host_table_create(c->train_threads, INSTRUCTD_VERSION, "f32", err);
-    return d->lent && plugin_host_open(&d->plugins, directory, host_table_abi(d->lent), err);
+    const training_options options = {.plugin_dir = c->plugin_dir,
+                                      .threads = c->train_threads,
+                                      .rewards = c->rewards,
+                                      .n_rewards = c->n_rewards,
+                                      .version = INSTRUCTD_VERSION,
+                                      .sampler_dtype = sampler_dtype(c)};
+    d->training = training_open(&options, err);
+    return d->training != NULL;
 }
 
 /* What waits for the disk. */
@@ -429,7 +501,7 @@ static bool open_data(instructd *d, error_text *err)
     if (d->lock_fd < 0)
         return false;
     d->keys = keys_open(d->options.config.data_dir, d->options.config.key_file, err);
-    return d->keys && open_store(d, err) && open_plugins(d, err);
+    return d->keys && open_store(d, err) && open_training(d, err);
 }
 
 /* Everything that needs memory or the system's leave, before the first socket. */
@@ -507,6 +579,9 @@ int daemon_run(instructd *d, error_text *err)
     }
     uv_run(&d->loop, UV_RUN_DEFAULT);
     role_leave_loop();
+    error_text unsaid;
+    if (store_flush(d->store, &unsaid) != STORE_OK) /* what jobs have told */
+        log_event(LOG_WARN, "store", "%.300s", unsaid.text);
     log_event(LOG_INFO, "stopped", "code=%d", d->exit_code);
     return d->exit_code;
 }
@@ -516,12 +591,12 @@ uint16_t daemon_port(const instructd *d)
     return d->server->port;
 }
 
-bool daemon_is_loading(instructd *d)
+bool daemon_must_exit(instructd *d)
 {
     pthread_mutex_lock(&d->mutex);
     bool loading = d->loader_started && !d->load_done;
     pthread_mutex_unlock(&d->mutex);
-    return loading;
+    return loading || !training_has_left(d->training);
 }
 
 ON_LOOP static void close_loop(instructd *d)
@@ -543,6 +618,10 @@ void daemon_free(instructd *d)
         close_loop(d);
     if (d->loader_started)
         pthread_join(d->loader, NULL);
+    role_leave_loop();
+    if (!training_free(d->training))
+        return; /* a plugin hangs: what it may touch stays */
+    role_enter_loop();
     server_free(d->server);
     generate_free(d->service.generate);
     role_leave_loop();
@@ -556,8 +635,6 @@ void daemon_free(instructd *d)
     }
     publisher_free(d->publisher);
     policy_registry_free(d->registry);
-    plugin_host_free(d->plugins);
-    host_table_free(d->lent);
     store_close(d->store);
     events_free(d->events);
     metrics_free(d->metrics);

@@ -42,11 +42,13 @@ instructd *daemon_create(const daemon_options *options, error_text *err);
 int daemon_run(instructd *d, error_text *err);
 /* First call: drain, then daemon_run returns. Second: without waiting. [any thread] */
 void daemon_stop_async(instructd *d);
-/* Waits for a model that is still being read. After daemon_run, or instead of it. */
+/* Waits for a model that is still being read, and for jobs to come to rest. When a plugin hangs,
+ * nothing that it may touch is freed. After daemon_run, or instead of it. */
 void daemon_free(instructd *d);
 
 uint16_t daemon_port(const instructd *d);
-/* Is a model still being read, so that daemon_free would wait? After daemon_run. */
-bool daemon_is_loading(instructd *d);
+/* Is something still at work that daemon_free would wait for or leave behind: a model being read, a
+ * job whose plugin has not returned? Then a process ends with _exit. After daemon_run. */
+bool daemon_must_exit(instructd *d);
 
 #endif

@@ -47,7 +47,7 @@ static int serve(const config *c)
     int code = daemon_run(d, &err);
     if (err.text[0])
         fprintf(stderr, "instructd: %s\n", err.text);
-    if (daemon_is_loading(d)) /* stopped while it read weights: do not wait for the rest */
+    if (daemon_must_exit(d)) /* it reads weights, or a plugin has not left: do not wait */
         _exit(code);
     daemon_free(d);
     return code;

@@ -67,6 +67,14 @@ static size_t skip_value(const char *s, size_t len, size_t at)
     return len;
 }
 
+bool strict_json_is_object(const char *text)
+{
+    api_error err;
+    cJSON *root = strict_json_parse(text, strlen(text), &err);
+    cJSON_Delete(root);
+    return root != NULL;
+}
+
 bool strict_json_member(const char *body, size_t len, size_t index, const char **text, size_t *n)
 {
     size_t at = skip_space(body, len, 0) + 1; /* past '{' */

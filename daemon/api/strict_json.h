@@ -13,6 +13,9 @@
  * cJSON_Delete. */
 cJSON *strict_json_parse(const char *body, size_t len, api_error *err);
 
+/* Is this one JSON object, by the same rules? */
+bool strict_json_is_object(const char *text);
+
 /* The source text of the value of the index-th member of a body that strict_json_parse took;
  * points into body. False when there are fewer members. */
 bool strict_json_member(const char *body, size_t len, size_t index, const char **text, size_t *n);

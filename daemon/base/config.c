@@ -75,6 +75,8 @@ static const option_info options[] = {
      OPT_TEXT, AT(plugin_dir)},
     {"--train-threads", "N", "threads that training may use; 0 is one per core (0)", OPT_U32,
      AT(train_threads), RANGE(0, 1024)},
+    {"--reward", "NAME=URL", "reward endpoint that jobs name as http:NAME; may be repeated",
+     OPT_LIST, LIST(rewards)},
     {"--key-file", "FILE", "further keys, one `NAME SCOPES SHA256` a line", OPT_TEXT, AT(key_file)},
     {"--no-anonymous", NULL, "ask for a key on loopback too", OPT_OFF, AT(anonymous)},
     {"--allow-host", "HOST", "take this Host header too; may be repeated", OPT_LIST, LIST(hosts)},

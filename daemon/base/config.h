@@ -43,8 +43,10 @@ typedef struct config {
     uint64_t policy_bytes;       /* of all policies in memory; 0: what the system has free */
     bool reset_alias;            /* serve `model`, whatever was published under the alias */
     uint32_t max_running, prefill_budget, max_queued;
-    const char *plugin_dir;         /* NULL: ../lib/plugins beside the executable's directory */
-    uint32_t train_threads;         /* 0: one per core */
+    const char *plugin_dir;           /* NULL: ../lib/plugins beside the executable's directory */
+    uint32_t train_threads;           /* 0: one per core */
+    const char *rewards[CONFIG_LIST]; /* NAME=URL of reward endpoints */
+    size_t n_rewards;
     const char *key_file;           /* NULL: the admin key alone */
     bool anonymous;                 /* keyless requests may infer, on a loopback-only bind */
     const char *hosts[CONFIG_LIST]; /* Host values taken beside the loopback ones */

@@ -33,9 +33,27 @@ enum {
     /* the event bus */
     LIMIT_EVENTS = 1024,                  /* remembered for readers that come back */
     LIMIT_EVENTS_BYTES = 4 * 1024 * 1024, /* of JSON, all together */
-
-    LIMIT_LISTENERS = 256,     /* who follow events, at once */
+    LIMIT_LISTENERS = 256,                /* who follow events, at once */
     LIMIT_LAST_WORDS_MS = 500, /* a stream of a job's events stays so long after the job's end */
+
+    /* training jobs */
+    LIMIT_JOB_STOP_MS = 30 * 1000,       /* told to stop, a plugin may take so long */
+    LIMIT_JOB_SILENT_CPU_MS = 30 * 1000, /* computing so long without a sign of life is a hang */
+    LIMIT_JOB_SILENT_MS = 600 * 1000,    /* and so is this long in all */
+    LIMIT_JOB_TICK_MS = 100,             /* how often a job is looked at */
+    LIMIT_JOB_RETRY_S = 1,               /* between two tries when the store fails */
+    LIMIT_JOB_METRICS = 64,              /* names in one row */
+    LIMIT_JOB_METRIC_ROWS = 10000,       /* rows in one reply */
+    LIMIT_JOB_EVENT_BYTES = 16 * 1024,   /* of an event's data */
+    LIMIT_JOB_METADATA = 16,             /* entries, of 64 and 512 characters at most */
+
+    /* reward endpoints */
+    LIMIT_REWARD_CONNECT_MS = 5 * 1000,
+    LIMIT_REWARD_TOTAL_MS = 60 * 1000, /* one try */
+    LIMIT_REWARD_RETRIES = 3,          /* after the first try */
+    LIMIT_REWARD_GROUP = 64,           /* completions in one request */
+    LIMIT_REWARD_REQUEST_BYTES = 16 * 1024 * 1024,
+    LIMIT_REWARD_REPLY_BYTES = 1024 * 1024,
 
     /* the store */
     LIMIT_STORE_GROUP_MS = 500,            /* queued writes are synced together after so long */

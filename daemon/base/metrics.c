@@ -1,5 +1,6 @@
 #include "base/metrics.h"
 
+#include <math.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -45,6 +46,16 @@ static const value_info values[METRIC_VALUES] = {
     [METRIC_PUBLISHES_UNAVAILABLE] = {"publishes_total", "counter", "{result=\"unavailable\"}",
                                       NULL},
     [METRIC_PUBLISHES_STALE] = {"publishes_total", "counter", "{result=\"stale\"}", NULL},
+    [METRIC_JOBS_WEDGED] = {"jobs_wedged", "gauge", "", "Jobs whose plugin hangs."},
+};
+
+static const value_info reals[METRIC_REALS] = {
+    [METRIC_TRAIN_STEP] = {"train_step", "gauge", "", "Step of the last metrics of a job."},
+    [METRIC_TRAIN_LOSS] = {"train_loss", "gauge", "", "Loss at that step."},
+    [METRIC_TRAIN_REWARD] = {"train_reward", "gauge", "", "Mean reward, divergence included."},
+    [METRIC_TRAIN_KL] = {"train_kl", "gauge", "", "Divergence from the reference, nats."},
+    [METRIC_TRAIN_SAMPLER_MISMATCH] = {"train_sampler_mismatch", "gauge", "",
+                                       "Mean difference of sampler and trainer, nats."},
 };
 
 /* Upper bounds in seconds, ascending; +Inf is implied. */
@@ -92,13 +103,17 @@ typedef struct route_count {
 
 struct metrics {
     atomic_int_least64_t values[METRIC_VALUES]; /* (a) */
+    _Atomic double reals[METRIC_REALS];         /* (a) */
     histogram histograms[METRIC_HISTOGRAMS];
     route_count routes[METRIC_ROUTES]; /* (l) */
 };
 
 metrics *metrics_create(void)
 {
-    return calloc(1, sizeof(metrics));
+    metrics *m = calloc(1, sizeof *m);
+    for (int i = 0; m && i < METRIC_REALS; i++)
+        atomic_init(&m->reals[i], NAN);
+    return m;
 }
 
 void metrics_free(metrics *m)
@@ -119,6 +134,11 @@ void metrics_set(metrics *m, metric_value value, int64_t to)
 int64_t metrics_get(const metrics *m, metric_value value)
 {
     return atomic_load_explicit(&m->values[value], memory_order_relaxed);
+}
+
+void metrics_set_real(metrics *m, metric_real value, double to)
+{
+    atomic_store_explicit(&m->reals[value], to, memory_order_relaxed);
 }
 
 void metrics_observe(metrics *m, metric_histogram which, double seconds)
@@ -170,6 +190,19 @@ static void write_values(const metrics *m, buf *out)
                blocks > 0 ? (double)used / (double)blocks : 0.0);
 }
 
+static void write_reals(const metrics *m, buf *out)
+{
+    for (int i = 0; i < METRIC_REALS; i++) {
+        double v = atomic_load_explicit(&m->reals[i], memory_order_relaxed);
+        write_family(out, reals[i].name, reals[i].type, reals[i].help);
+        if (isfinite(v))
+            buf_printf(out, "instructd_%s %.9g\n", reals[i].name, v);
+        else
+            buf_printf(out, "instructd_%s %s\n", reals[i].name,
+                       isnan(v) ? "NaN" : (v > 0 ? "+Inf" : "-Inf"));
+    }
+}
+
 static void write_histogram(const histogram *h, const histogram_info *info, buf *out)
 {
     uint64_t total = 0;
@@ -190,6 +223,7 @@ static void write_histogram(const histogram *h, const histogram_info *info, buf 
 void metrics_write(const metrics *m, buf *out)
 {
     write_values(m, out);
+    write_reals(m, out);
     write_family(out, "http_requests_total", "counter", "Replies by route and status.");
     for (int r = 0; r < METRIC_ROUTES; r++)
         for (int i = 0; m->routes[r].name && i < CODES && m->routes[r].codes[i].code; i++)

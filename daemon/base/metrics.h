@@ -29,8 +29,18 @@ typedef enum metric_value { /* counters (_total) and gauges */
                             METRIC_PUBLISHES_NO_MEMORY,
                             METRIC_PUBLISHES_UNAVAILABLE,
                             METRIC_PUBLISHES_STALE,
+                            METRIC_JOBS_WEDGED,
                             METRIC_VALUES
 } metric_value;
+
+typedef enum metric_real { /* gauges that are no whole numbers; NaN until they are set */
+                           METRIC_TRAIN_STEP,
+                           METRIC_TRAIN_LOSS,
+                           METRIC_TRAIN_REWARD,
+                           METRIC_TRAIN_KL,
+                           METRIC_TRAIN_SAMPLER_MISMATCH,
+                           METRIC_REALS
+} metric_real;
 
 typedef enum metric_histogram {
     METRIC_TTFT_SECONDS,
@@ -52,6 +62,7 @@ void metrics_free(metrics *m);
 void metrics_add(metrics *m, metric_value value, int64_t delta);
 void metrics_set(metrics *m, metric_value value, int64_t to);
 int64_t metrics_get(const metrics *m, metric_value value);
+void metrics_set_real(metrics *m, metric_real value, double to);
 void metrics_observe(metrics *m, metric_histogram histogram, double seconds);
 /* http_requests_total{route,code}; route is an index the route table hands out, below
  * METRIC_ROUTES. [loop] */

@@ -1,6 +1,7 @@
 #include "host/host_table.h"
 
 #include "base/log.h"
+#include "host/lent.h"
 
 #include <stdlib.h>
 
@@ -55,6 +56,10 @@ host_table *host_table_create(uint32_t train_threads, const char *version,
                               .pool_width = lent_pool_width,
                               .pool_run = lent_pool_run,
                               .sampler_dtype = sampler_dtype};
+    lent_tell(&h->abi);
+    lent_data(&h->abi);
+    lent_sample(&h->abi);
+    lent_publish(&h->abi);
     return h;
 }
 

@@ -15,7 +15,7 @@
 typedef struct manage_job {
     worker_job job;
     control_fn *run;
-    const control *control;
+    control control; /* as it was on the loop: rooms open while this runs */
     char names[2][129], actor[65];
     char *headers; /* query, if-match, if-none-match, each with its NUL; owned */
     control_request request;
@@ -29,7 +29,7 @@ static void run(worker_job *job)
     manage_job *m = (manage_job *)(void *)job;
     m->request.body = job->body;
     m->request.body_len = job->len;
-    m->ok = m->run(m->control, &m->request, &m->reply, &m->err);
+    m->ok = m->run(&m->control, &m->request, &m->reply, &m->err);
 }
 
 ON_LOOP static void send_reply(exchange *x, control_reply *reply)
@@ -97,7 +97,7 @@ void manage(service *s, exchange *x)
         return;
     }
     m->run = x->route->control;
-    m->control = &s->control;
+    m->control = s->control;
     m->reply.status = 200;
     m->reply.file_fd = -1;
     buf_init(&m->reply.body, LIMIT_REPLY_BYTES);

@@ -16,7 +16,8 @@ static const char schema[] =
     "\"step_ms\":{\"type\":\"integer\",\"minimum\":0,\"maximum\":60000,\"default\":0},"
     "\"at_step\":{\"type\":\"integer\",\"minimum\":0,\"default\":1}}},"
     "\"deed\":{\"type\":\"string\",\"default\":\"none\",\"enum\":"
-    "[\"none\",\"refuse\",\"fail\",\"hang\",\"hang_in_check\",\"stop\",\"crash\"],"
+    "[\"none\",\"refuse\",\"fail\",\"hang\",\"hang_in_check\",\"stop\",\"crash\",\"publish\","
+    "\"sample\"],"
     "\"description\":\"what happens in check, or at at_step\"}},"
     "\"x-training-formats\":[\"lines\"]}";
 
@@ -70,6 +71,54 @@ static int check(const instructd_host *host, instructd_job *job, const instructd
     return does(spec, "hang_in_check") ? hang(host, job, err) : INSTRUCTD_OK;
 }
 
+static const float one = 1;
+static const instructd_tensor tensor = {.name = "one", .data = &one, .n = 1};
+
+static instructd_weights weights_of(const instructd_job_spec *spec)
+{
+    return (instructd_weights){.size = sizeof(instructd_weights),
+                               .n_tensors = 1,
+                               .tensors = &tensor,
+                               .base_policy = spec->model};
+}
+
+/* A refusal by a gate is no reason to end. */
+static int publish(const instructd_host *host, instructd_job *job, const instructd_job_spec *spec,
+                   char *err)
+{
+    char id[INSTRUCTD_POLICY_ID_BYTES];
+    const instructd_metric measured[] = {{"kl_ref", 3}, {"lm_loss_rise", 0.01}};
+    const instructd_publish p = {.size = sizeof p,
+                                 .n_measured = 2,
+                                 .weights = weights_of(spec),
+                                 .stage = "ppo",
+                                 .alias = spec->publish_json ? "instruct" : NULL,
+                                 .measured = measured,
+                                 .parent = spec->model,
+                                 .kl_coef = 0.02,
+                                 .ptx_coef = 0.0 / 0.0,
+                                 .step = number_of(spec, "at_step")};
+    int rc = host->publish(job, &p, id, err);
+    return rc == INSTRUCTD_E_REFUSED ? INSTRUCTD_OK : rc;
+}
+
+/* Two samplers, and a third that there is no place for. The host takes back what is left. */
+static int sample(const instructd_host *host, instructd_job *job, const instructd_job_spec *spec,
+                  char *err)
+{
+    char id[INSTRUCTD_POLICY_ID_BYTES];
+    const instructd_weights weights = weights_of(spec);
+    int rc = host->sampler_load(job, &weights, id, err);
+    if (rc == INSTRUCTD_OK)
+        rc = host->sampler_load(job, &weights, id, err);
+    if (rc != INSTRUCTD_OK)
+        return rc;
+    if (host->sampler_load(job, &weights, id, err) != INSTRUCTD_E_INVALID)
+        return INSTRUCTD_E_INTERNAL;
+    host->sampler_free(job, id);
+    return host->sampler_load(job, &weights, id, err);
+}
+
 static int do_deed(const instructd_host *host, instructd_job *job, const instructd_job_spec *spec,
                    char *err)
 {
@@ -82,6 +131,10 @@ static int do_deed(const instructd_host *host, instructd_job *job, const instruc
         return INSTRUCTD_E_STOPPED;
     if (does(spec, "crash"))
         raise(SIGSEGV);
+    if (does(spec, "publish"))
+        return publish(host, job, spec, err);
+    if (does(spec, "sample"))
+        return sample(host, job, spec, err);
     return does(spec, "hang") ? hang(host, job, err) : INSTRUCTD_OK;
 }
 
@@ -113,6 +166,10 @@ static int run(const instructd_host *host, instructd_job *job, const instructd_j
     int rc = host->checkpoint_dir(job, path, sizeof path - 8, err);
     strcat(path, "/step");
     uint64_t step = load(path);
+    int fd = host->file_open(job, spec->training_file, err);
+    if (fd < 0)
+        return INSTRUCTD_E_NOT_FOUND;
+    close(fd);
     if (spec->resumed)
         host->event(job, INSTRUCTD_LOG_INFO, "resumed", "{\"at\":1}");
     while (rc == INSTRUCTD_OK && step < n) {
