@@ -14,7 +14,7 @@
 #include <time.h>
 
 enum { EVENT_MAX = 1 << 20, LINE_MAX_BYTES = 64 * 1024, RETRIES = 5 };
-static const double ask_pause_s = 2; /* between two looks at the job while events flow */
+static const double ask_pause_s = 1; /* between two looks at the job while events flow */
 
 typedef struct follower {
     const options *o;
