@@ -20,6 +20,8 @@ static exit_code find(const action *actions, size_t n, const char *word, const c
     problem_set(p, EXIT_USAGE, "%s has no action \"%.60s\"", command, word);
     if (near.best)
         problem_hint(p, "did you mean instruct %s %s?", command, near.best);
+    else if (name_is_id(word) && strchr(word, '-'))
+        problem_hint(p, "instruct %s show %.64s shows one", command, word);
     else
         problem_hint(p, "instruct help %s lists them", command);
     return EXIT_USAGE;

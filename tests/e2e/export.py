@@ -79,12 +79,18 @@ def tokenizers_agree(served, directory, file, text):
     return want
 
 
-def compare(model, *type_flags):
-    """Serves a model in f32, exports it in both forms, and compares ids and greedy tokens."""
+def compare(model, *type_flags, teach=None):
+    """Serves a model in f32, teaches it from a file if one is given, exports it in both forms, and
+    compares ids and greedy tokens."""
     peers()
     with tempfile.TemporaryDirectory(prefix="instructd-export-") as where, \
             Daemon("--weights", "f32", "--kv-type", "f32", model=model) as served:
+        if teach:
+            instruct("train", "supervised", "-m", "instruct", "-f", teach, "--set", "n_epochs=4",
+                     "--set", "batch_size=8", "--set", "learning_rate=1e-3", "--publish",
+                     "instruct", at=served)
         policy = served.request("GET", "/v1/models").json()["data"][0]["policy"]
+        check(not teach or "\tsft\t" in instruct("models", at=served), "nothing was published")
         directory, file = Path(where, "hf"), Path(where, "model.gguf")
         instruct("export", policy, "--out", directory, *type_flags, at=served)
         instruct("export", policy, "--format", "gguf", "--out", file, *type_flags, at=served)
@@ -94,12 +100,14 @@ def compare(model, *type_flags):
         equal("llama.cpp", llama_cpp_tokens(file, prompt), want)
 
 
-def compare_new(arch, *more):
+def compare_new(arch, *more, taught=False):
     peers()
     with tempfile.TemporaryDirectory(prefix="instructd-export-") as where:
-        model = Path(where, "model")
+        model, demos = Path(where, "model"), Path(where, "demos.jsonl")
         instruct("model", "new", "--arch", arch, *TINY, *more, "--out", model)
-        compare(str(model))
+        demos.write_text("".join(f'{{"prompt":"say {n}:","completion":" {n}"}}\n'
+                                 for n in range(32)))
+        compare(str(model), teach=demos if taught else None)
 
 
 @test
@@ -120,6 +128,12 @@ def a_qwen2_policy_speaks_the_same_everywhere():
 @test
 def a_gpt2_policy_speaks_the_same_everywhere():
     compare_new("gpt2")
+
+
+@test
+def policies_that_learned_here_speak_the_same_everywhere():
+    for arch in ("llama", "gpt2"):
+        compare_new(arch, taught=True)
 
 
 @test

@@ -276,6 +276,8 @@ def jobs_are_steered_and_a_wrong_state_is_an_error():
         for arguments in (("jobs", "show"), ("jobs", "show", "a/b"), ("jobs", "list", "x"),
                           ("jobs", "show", "ftjob-0", "ftjob-1")):
             equal(f"exit code of {arguments}", run(daemon, *arguments).code, 2)
+        done = run(daemon, "jobs", "ftjob-0")
+        check(done.code == 2 and "instruct jobs show ftjob-0" in done.err, repr(done))
 
 
 @test
