@@ -84,7 +84,8 @@ static job_code load_all(course *c, const checkpoint *all, bool *found, eng_erro
 
 static job_code with_checkpoint(course *c, checkpoint_use *use, bool *found, eng_error *err)
 {
-    static const char *const names[GUARD_FIELDS] = {"norms", "taken", "skipped", "in_row"};
+    static const char *const names[GUARD_FIELDS] = {"norms", "taken", "skipped", "in_row",
+                                                    "spike_batch"};
     enum { OWN = 7 };
     trainer *t = &c->trainer;
     const checkpoint_part parts[] = {
@@ -159,7 +160,7 @@ static job_code take_step(course *c, eng_error *err)
     trainer_clear(&c->trainer);
     job_code code = c->method.gradient(c->method.self, c, c->items, n_items, &loss, &tokens, err);
     if (code == INSTRUCTD_OK)
-        code = trainer_step(&c->trainer, "the model", loss, lr, &outcome, err);
+        code = trainer_step(&c->trainer, "the model", c->state.step, loss, lr, &outcome, err);
     if (code != INSTRUCTD_OK)
         return code;
     if (!outcome.taken)

@@ -15,21 +15,24 @@ static int compare(const void *a, const void *b)
 static double median(const guard *g)
 {
     double sorted[GUARD_WINDOW];
-    size_t n = g->taken < GUARD_WINDOW ? (size_t)g->taken : GUARD_WINDOW;
-    memcpy(sorted, g->norms, n * sizeof *sorted);
-    qsort(sorted, n, sizeof *sorted, compare);
-    return n % 2 ? sorted[n / 2] : (sorted[n / 2 - 1] + sorted[n / 2]) / 2;
+    memcpy(sorted, g->norms, sizeof sorted);
+    qsort(sorted, GUARD_WINDOW, sizeof *sorted, compare);
+    return (sorted[GUARD_WINDOW / 2 - 1] + sorted[GUARD_WINDOW / 2]) / 2;
 }
 
-guard_verdict guard_judge(guard *g, double loss, double norm)
+guard_verdict guard_judge(guard *g, double loss, double norm, double clip, uint64_t batch)
 {
-    bool bad =
-        !isfinite(loss) || !isfinite(norm) || (g->taken >= GUARD_LEAST && norm > SPIKE * median(g));
-    if (!bad) {
+    const double calm = g->taken >= GUARD_WINDOW ? fmax(median(g), clip) : INFINITY;
+    const bool finite = isfinite(loss) && isfinite(norm), spike = finite && norm > SPIKE * calm;
+    if (finite && !spike) {
         g->norms[g->taken++ % GUARD_WINDOW] = norm;
-        g->in_row = 0;
+        g->in_row = g->spike_batch = 0;
         return GUARD_TAKE;
     }
+    const bool same_surprise = spike && g->spike_batch == batch + 1;
+    if (spike)
+        g->spike_batch = batch + 1;
     g->skipped++;
-    return ++g->in_row >= GUARD_IN_ROW ? GUARD_GIVE_UP : GUARD_SKIP;
+    g->in_row += !same_surprise;
+    return g->in_row >= GUARD_IN_ROW ? GUARD_GIVE_UP : GUARD_SKIP;
 }

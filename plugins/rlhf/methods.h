@@ -10,5 +10,7 @@ ENG_MUST_CHECK job_code pretrain_run(const job *j, eng_error *err);
 ENG_MUST_CHECK job_code supervised_run(const job *j, eng_error *err);
 /* Rankings; the head is a score. */
 ENG_MUST_CHECK job_code reward_model_run(const job *j, eng_error *err);
+/* Rewards: Ouyang et al. 2022, eq. 2, with ptx_coef 0 or not. */
+ENG_MUST_CHECK job_code ppo_run(const job *j, eng_error *err);
 
 #endif

@@ -61,10 +61,11 @@ static int run(job_method method, method_run *body, const instructd_host *host,
 METHOD(pretrain, JOB_PRETRAIN, pretrain_run);
 METHOD(supervised, JOB_SUPERVISED, supervised_run);
 METHOD(reward_model, JOB_REWARD_MODEL, reward_model_run);
+METHOD(ppo, JOB_PPO, ppo_run);
 
 /* In the order of job_method. */
 static instructd_method *const METHODS[] = {&method_pretrain, &method_supervised,
-                                            &method_reward_model};
+                                            &method_reward_model, &method_ppo};
 enum { N_METHODS = sizeof METHODS / sizeof METHODS[0] };
 
 static int check_file(int fd, instructd_file_report *report)

@@ -24,43 +24,43 @@ static bool take_one(rollouts *r, const example *prompt, const instructd_rollout
     return true;
 }
 
-static job_code take_all(rollouts *r, const rollout_order *order, const instructd_rollouts *from,
+static job_code take_all(rollouts *r, const rollout_wish *wish, const instructd_rollouts *from,
                          eng_error *err)
 {
-    r->items = eng_arena_array(&r->arena, order->n, sizeof *r->items);
-    r->ended = eng_arena_array(&r->arena, order->n, sizeof *r->ended);
-    r->logprobs = eng_arena_array(&r->arena, order->n, sizeof *r->logprobs);
+    r->items = eng_arena_array(&r->arena, wish->n, sizeof *r->items);
+    r->ended = eng_arena_array(&r->arena, wish->n, sizeof *r->ended);
+    r->logprobs = eng_arena_array(&r->arena, wish->n, sizeof *r->logprobs);
     bool taken = r->items && r->ended && r->logprobs;
-    for (uint32_t i = 0; i < order->n && taken; i++)
-        taken = take_one(r, order->prompts[i], &from->rollouts[i]);
+    for (uint32_t i = 0; i < wish->n && taken; i++)
+        taken = take_one(r, wish->prompts[i], &from->rollouts[i]);
     return taken ? INSTRUCTD_OK
-                 : code_fail(err, INSTRUCTD_E_NOMEM, "no memory for %u rollouts", order->n);
+                 : code_fail(err, INSTRUCTD_E_NOMEM, "no memory for %u rollouts", wish->n);
 }
 
-job_code rollouts_draw(rollouts *out, const job *j, const rollout_order *order, eng_error *err)
+job_code rollouts_draw(rollouts *out, const job *j, const rollout_wish *wish, eng_error *err)
 {
     const instructd_rollouts *drawn;
     *out = (rollouts){0};
     eng_arena_init(&out->arena, SIZE_MAX / 2);
-    instructd_rollout_prompt *prompts = calloc(order->n, sizeof *prompts);
+    instructd_rollout_prompt *prompts = calloc(wish->n, sizeof *prompts);
     if (!prompts)
-        return code_fail(err, INSTRUCTD_E_NOMEM, "no memory to ask for %u rollouts", order->n);
-    for (uint32_t i = 0; i < order->n; i++)
-        prompts[i] = (instructd_rollout_prompt){.tokens = order->prompts[i]->tokens,
-                                                .n_tokens = order->prompts[i]->n_prompt,
+        return code_fail(err, INSTRUCTD_E_NOMEM, "no memory to ask for %u rollouts", wish->n);
+    for (uint32_t i = 0; i < wish->n; i++)
+        prompts[i] = (instructd_rollout_prompt){.tokens = wish->prompts[i]->tokens,
+                                                .n_tokens = wish->prompts[i]->n_prompt,
                                                 .n_samples = 1,
-                                                .seed = order->seeds[i]};
+                                                .seed = wish->seeds[i]};
     const instructd_rollout_request request = {.size = sizeof request,
-                                               .n_prompts = order->n,
+                                               .n_prompts = wish->n,
                                                .prompts = prompts,
-                                               .policy = order->policy,
-                                               .max_tokens = order->max_tokens,
-                                               .temperature = (float)order->temperature};
+                                               .policy = wish->policy,
+                                               .max_tokens = wish->max_tokens,
+                                               .temperature = (float)wish->temperature};
     job_code code = host_generate(&j->host, &request, &drawn, err);
     free(prompts);
     if (code != INSTRUCTD_OK)
         return code;
-    code = take_all(out, order, drawn, err);
+    code = take_all(out, wish, drawn, err);
     host_rollouts_free(&j->host, drawn);
     return code;
 }
@@ -83,11 +83,11 @@ job_code rollouts_trial(rollouts *out, const job *j, const char *policy, const e
         chosen[i] = &prompts->items[i];
         seeds[i] = key_of(j->seed, KEY_TRIAL, i, 0);
     }
-    const rollout_order order = {.policy = policy,
-                                 .prompts = chosen,
-                                 .seeds = seeds,
-                                 .n = n,
-                                 .max_tokens = max_tokens,
-                                 .temperature = 1};
-    return rollouts_draw(out, j, &order, err);
+    const rollout_wish wish = {.policy = policy,
+                               .prompts = chosen,
+                               .seeds = seeds,
+                               .n = n,
+                               .max_tokens = max_tokens,
+                               .temperature = 1};
+    return rollouts_draw(out, j, &wish, err);
 }

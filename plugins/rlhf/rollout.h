@@ -17,18 +17,18 @@ typedef struct rollouts {
     eng_arena arena;  /* all of the above */
 } rollouts;
 
-typedef struct rollout_order {
+typedef struct rollout_wish {
     const char *policy;      /* id */
     const example **prompts; /* [n] one completion each */
     const uint64_t *seeds;   /* [n] */
     uint32_t n;
     uint32_t max_tokens; /* of a completion */
     double temperature;
-} rollout_order;
+} rollout_wish;
 
 /* Blocks until all are drawn; nothing of the host's memory is kept. Freed with rollouts_free, also
  * after a refusal. */
-ENG_MUST_CHECK job_code rollouts_draw(rollouts *out, const job *j, const rollout_order *order,
+ENG_MUST_CHECK job_code rollouts_draw(rollouts *out, const job *j, const rollout_wish *wish,
                                       eng_error *err);
 void rollouts_free(rollouts *r); /* a zeroed one is allowed */
 

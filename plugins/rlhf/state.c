@@ -11,6 +11,7 @@ void state_guard_fields(state_field out[GUARD_FIELDS], const char *const names[G
     out[1] = (state_field){names[1], STATE_COUNT, &g->taken, 1};
     out[2] = (state_field){names[2], STATE_COUNT, &g->skipped, 1};
     out[3] = (state_field){names[3], STATE_COUNT, &g->in_row, 1};
+    out[4] = (state_field){names[4], STATE_COUNT, &g->spike_batch, 1};
 }
 
 static void put_value(eng__text *out, const state_field *f, uint32_t i)

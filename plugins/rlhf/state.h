@@ -24,7 +24,7 @@ typedef struct state_field {
 } state_field;
 
 /* The fields of a guard, for a state that has several: `names` are GUARD_FIELDS strings. */
-enum { GUARD_FIELDS = 4 };
+enum { GUARD_FIELDS = 5 };
 void state_guard_fields(state_field out[GUARD_FIELDS], const char *const names[GUARD_FIELDS],
                         guard *g);
 

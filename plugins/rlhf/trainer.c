@@ -40,11 +40,11 @@ void trainer_clear(trainer *t)
     memset(t->grads, 0, t->n * sizeof *t->grads);
 }
 
-job_code trainer_step(trainer *t, const char *what, double loss, double lr, trainer_outcome *out,
-                      eng_error *err)
+job_code trainer_step(trainer *t, const char *what, uint64_t batch, double loss, double lr,
+                      trainer_outcome *out, eng_error *err)
 {
     out->grad_norm = eng_grad_norm(t->parallel, t->grads, t->n);
-    guard_verdict verdict = guard_judge(&t->guard, loss, out->grad_norm);
+    guard_verdict verdict = guard_judge(&t->guard, loss, out->grad_norm, t->max_grad_norm, batch);
     out->taken = verdict == GUARD_TAKE;
     if (verdict == GUARD_GIVE_UP)
         return code_fail(err, INSTRUCTD_E_NOT_FINITE,

@@ -35,9 +35,9 @@ typedef struct trainer_outcome {
 } trainer_outcome;
 
 /* One step of AdamW on the gradient, clipped to max_grad_norm, if the guard lets it pass.
- * INSTRUCTD_E_NOT_FINITE when it gives up; `what` names the network in err. */
-ENG_MUST_CHECK job_code trainer_step(trainer *t, const char *what, double loss, double lr,
-                                     trainer_outcome *out, eng_error *err);
+ * INSTRUCTD_E_NOT_FINITE when it gives up; `what` names the network in err; `batch`: see guard. */
+ENG_MUST_CHECK job_code trainer_step(trainer *t, const char *what, uint64_t batch, double loss,
+                                     double lr, trainer_outcome *out, eng_error *err);
 
 /* A tape for nets of this shape, of the job's threads: one that keeps activations, or layer inputs
  * alone where those would need more than TAPE_BYTES. */

@@ -1,5 +1,6 @@
 #include "mock_host.h"
 
+#include "base/random.h"
 #include "formats/checkpoint.h"
 #include "harness.h"
 #include "mock_sampler.h"
@@ -278,6 +279,25 @@ static eng_weight *as_engine(const instructd_weights *weights, eng_weights *out)
     return list;
 }
 
+/* The list then points into the block returned. The same deviations every time. */
+static float *add_noise(const eng_weights *all, eng_weight *list, float noise)
+{
+    size_t n = 0, at = 0;
+    for (uint32_t i = 0; i < all->n; i++)
+        n += list[i].n;
+    float *block = malloc(n * sizeof *block);
+    if (!block)
+        FAIL("no memory for %zu weights", n);
+    eng__fill_normal(block, n, (double)noise, 1, 0);
+    for (uint32_t i = 0; i < all->n; i++) {
+        for (size_t k = 0; k < list[i].n; k++)
+            block[at + k] = list[i].data[k] * (1 + block[at + k]);
+        list[i].data = block + at;
+        at += list[i].n;
+    }
+    return block;
+}
+
 static int sampler_load(instructd_job *job, const instructd_weights *weights, char *id, char *err)
 {
     mock_host *m = of_job(job);
@@ -287,7 +307,10 @@ static int sampler_load(instructd_job *job, const instructd_weights *weights, ch
     if (!base)
         return refuse(err, INSTRUCTD_E_NOT_FOUND, "no such base policy", weights->base_policy);
     eng_weight *list = as_engine(weights, &all);
+    float *noisy =
+        m->options.sampler_noise != 0 ? add_noise(&all, list, m->options.sampler_noise) : NULL;
     eng_status status = mock_sampler_load(m->sampler, base->path, &all, id, &why);
+    free(noisy);
     free(list);
     return status == ENG_OK ? INSTRUCTD_OK
                             : refuse(err, INSTRUCTD_E_INVALID, "sampler_load", why.text);
@@ -423,8 +446,11 @@ double mock_publish_measured(const mock_publish *p, const char *name)
 
 /* ---- life ---- */
 
-static const char *dtype_name(eng_serve_type type)
+static const char *dtype_name(const mock_options *o)
 {
+    const eng_serve_type type = o->sampler;
+    if (o->sampler_noise != 0)
+        return "noisy";
     return type == ENG_SERVE_BF16 ? "bf16" : type == ENG_SERVE_Q8_0 ? "q8_0" : "f32";
 }
 
@@ -449,7 +475,7 @@ mock_host *mock_host_create(const mock_options *options)
                                 .checkpoint_dir = checkpoint_dir,
                                 .pool_width = pool_width,
                                 .pool_run = pool_run,
-                                .sampler_dtype = dtype_name(options->sampler),
+                                .sampler_dtype = dtype_name(options),
                                 .sampler_load = sampler_load,
                                 .sampler_free = sampler_free,
                                 .generate = generate,

@@ -20,8 +20,10 @@ typedef struct mock_options {
     const char *dir;              /* e.g. test_dir(): policies and checkpoints go below it */
     const eng_parallel *parallel; /* the training threads; NULL: the caller's alone */
     eng_serve_type sampler;       /* of rollouts; ENG_SERVE_AS_FILE means f32 */
-    bool never_end;               /* end tokens are tokens like all others: every rollout is as long
-                                     as max_tokens */
+    float sampler_noise; /* sampler_load weights are each off by this relative deviation, as
+                            a coarse quantisation would have them */
+    bool never_end;      /* end tokens are tokens like all others: every rollout is as long
+                            as max_tokens */
 } mock_options;
 
 mock_host *mock_host_create(const mock_options *options);

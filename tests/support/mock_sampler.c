@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_LOADED = 2, STREAMS = 32, KV_BYTES = 16 << 20 };
+enum { MAX_LOADED = 2, STREAMS = 64, KV_BYTES = 16 << 20 };
 
 struct mock_sampler {
     eng_serve_type type;
@@ -122,17 +122,32 @@ static bool take(const mock_sampler *s, const eng_model *model, stream *st, uint
     return !r->ended && r->n_tokens < max_tokens;
 }
 
+/* Runs the prompts of streams[0..n), as many in a step as max_rows takes. */
+static void prefill(eng_runtime *rt, eng_model *model, stream *streams, uint32_t n,
+                    uint32_t max_rows)
+{
+    uint32_t rows = 0;
+    eng_step_begin(rt, model);
+    for (uint32_t i = 0; i < n; i++) {
+        const instructd_rollout_prompt *prompt = streams[i].prompt;
+        if (rows + prompt->n_tokens > max_rows) {
+            eng_step_run(rt);
+            eng_step_begin(rt, model);
+            rows = 0;
+        }
+        streams[i].seq = eng_seq_create(rt, model);
+        add_rows(rt, &streams[i], prompt->tokens, prompt->n_tokens);
+        rows += prompt->n_tokens;
+    }
+    eng_step_run(rt);
+}
+
 /* Draws n <= STREAMS completions side by side. */
 static void draw_together(const mock_sampler *s, eng_runtime *rt, eng_model *model, stream *streams,
-                          uint32_t n, uint32_t max_tokens)
+                          uint32_t n, const eng_runtime_options *options, uint32_t max_tokens)
 {
     uint32_t live = n;
-    for (uint32_t i = 0; i < n; i++) {
-        streams[i].seq = eng_seq_create(rt, model);
-        eng_step_begin(rt, model);
-        add_rows(rt, &streams[i], streams[i].prompt->tokens, streams[i].prompt->n_tokens);
-        eng_step_run(rt);
-    }
+    prefill(rt, model, streams, n, options->max_rows);
     while (live) {
         live = 0;
         eng_step_begin(rt, model);
@@ -218,7 +233,7 @@ bool mock_sampler_draw(mock_sampler *s, const char *path, const instructd_rollou
     batch *b = batch_create(request, &streams);
     for (uint32_t at = 0; at < b->head.n; at += STREAMS) {
         uint32_t n = b->head.n - at < STREAMS ? b->head.n - at : STREAMS;
-        draw_together(s, rt, model, streams + at, n, request->max_tokens);
+        draw_together(s, rt, model, streams + at, n, &options, request->max_tokens);
     }
     free(streams);
     eng_runtime_free(rt);

@@ -38,6 +38,43 @@ static inline const char *make_model(const char *name, const char *arch, bool sc
     return path;
 }
 
+/* Sixteen tokens: the letters a to p, or, with an end, a to o (0 to 14) and <|im_end|> (15), which
+ * ends answers. For problems small enough to enumerate. */
+enum { LETTER_TOKENS = 16 };
+static inline const char *make_letter_model(const char *name, bool with_end, uint32_t n_layer,
+                                            uint32_t n_embd, uint64_t seed)
+{
+    char id[ENG_POLICY_ID_BYTES], text[2048], *p = text;
+    eng_error err;
+    const uint32_t letters = with_end ? LETTER_TOKENS - 1 : LETTER_TOKENS;
+    p += sprintf(p, "{\"version\":\"1.0\",\"added_tokens\":[");
+    if (with_end)
+        p += sprintf(p, "{\"id\":15,\"content\":\"<|im_end|>\",\"single_word\":false,"
+                        "\"lstrip\":false,\"rstrip\":false,\"normalized\":false,\"special\":true}");
+    p += sprintf(p, "],\"normalizer\":null,\"pre_tokenizer\":{\"type\":\"ByteLevel\","
+                    "\"add_prefix_space\":false,\"trim_offsets\":true,\"use_regex\":true},"
+                    "\"post_processor\":null,\"decoder\":{\"type\":\"ByteLevel\"},"
+                    "\"model\":{\"type\":\"BPE\",\"merges\":[],\"vocab\":{");
+    for (uint32_t i = 0; i < letters; i++)
+        p += sprintf(p, "%s\"%c\":%u", i ? "," : "", 'a' + (int)i, i);
+    sprintf(p, "}}}");
+    test_write_file(in_dir("tokenizer.json"), text, strlen(text));
+    const char *config = with_end ? "{\"eos_token\":\"<|im_end|>\"}" : "{}";
+    test_write_file(in_dir("tokenizer_config.json"), config, strlen(config));
+    char tokenizer[256];
+    snprintf(tokenizer, sizeof tokenizer, "%s", in_dir("tokenizer.json"));
+    const char *path = in_dir(name);
+    const eng_new_model spec = {.arch = "llama",
+                                .n_layer = n_layer,
+                                .n_embd = n_embd,
+                                .n_head = 2,
+                                .n_ctx = 32,
+                                .seed = seed,
+                                .tokenizer = tokenizer};
+    EXPECT_OK(eng_model_new(path, &spec, id, &err), err);
+    return path;
+}
+
 /* A host that has the model "base" (llama-style). */
 static inline mock_host *make_host(const eng_parallel *parallel)
 {

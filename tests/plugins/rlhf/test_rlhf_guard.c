@@ -34,13 +34,13 @@ static void poison(uint64_t first, uint64_t last)
 TEST(good_steps_are_taken_and_bad_ones_skipped)
 {
     guard g = {0};
-    EXPECT_EQ(guard_judge(&g, 1, 2), GUARD_TAKE);
-    EXPECT_EQ(guard_judge(&g, NAN, 2), GUARD_SKIP);
-    EXPECT_EQ(guard_judge(&g, 1, INFINITY), GUARD_SKIP);
-    EXPECT_EQ(guard_judge(&g, 1, 2), GUARD_TAKE); /* the row is broken */
-    EXPECT_EQ(guard_judge(&g, INFINITY, 2), GUARD_SKIP);
-    EXPECT_EQ(guard_judge(&g, 1, NAN), GUARD_SKIP);
-    EXPECT_EQ(guard_judge(&g, NAN, NAN), GUARD_GIVE_UP);
+    EXPECT_EQ(guard_judge(&g, 1, 2, 0, 1), GUARD_TAKE);
+    EXPECT_EQ(guard_judge(&g, NAN, 2, 0, 2), GUARD_SKIP);
+    EXPECT_EQ(guard_judge(&g, 1, INFINITY, 0, 3), GUARD_SKIP);
+    EXPECT_EQ(guard_judge(&g, 1, 2, 0, 4), GUARD_TAKE); /* the row is broken */
+    EXPECT_EQ(guard_judge(&g, INFINITY, 2, 0, 5), GUARD_SKIP);
+    EXPECT_EQ(guard_judge(&g, 1, NAN, 0, 6), GUARD_SKIP);
+    EXPECT_EQ(guard_judge(&g, NAN, NAN, 0, 7), GUARD_GIVE_UP);
     EXPECT_EQ(g.taken, 2);
     EXPECT_EQ(g.skipped, 5);
 }
@@ -48,15 +48,37 @@ TEST(good_steps_are_taken_and_bad_ones_skipped)
 TEST(a_norm_above_ten_medians_of_the_last_hundred_is_a_spike)
 {
     guard g = {0};
-    for (int i = 0; i < 19; i++)
-        EXPECT_EQ(guard_judge(&g, 1, 1), GUARD_TAKE);
-    EXPECT_EQ(guard_judge(&g, 1, 1000), GUARD_TAKE); /* too early to know */
-    EXPECT_EQ(guard_judge(&g, 1, 10.5), GUARD_SKIP);
-    EXPECT_EQ(guard_judge(&g, 1, 10), GUARD_TAKE);
+    for (int i = 0; i < 99; i++)
+        EXPECT_EQ(guard_judge(&g, 1, 1, 0, 8), GUARD_TAKE);
+    EXPECT_EQ(guard_judge(&g, 1, 1000, 0, 9), GUARD_TAKE); /* too early to know */
+    EXPECT_EQ(guard_judge(&g, 1, 10.5, 0, 10), GUARD_SKIP);
+    EXPECT_EQ(guard_judge(&g, 1, 10, 0, 11), GUARD_TAKE);
     for (int i = 0; i < 100; i++) /* the old ones leave the window */
-        EXPECT_EQ(guard_judge(&g, 1, 5), GUARD_TAKE);
-    EXPECT_EQ(guard_judge(&g, 1, 49), GUARD_TAKE);
-    EXPECT_EQ(guard_judge(&g, 1, 51), GUARD_SKIP);
+        EXPECT_EQ(guard_judge(&g, 1, 5, 0, 12), GUARD_TAKE);
+    EXPECT_EQ(guard_judge(&g, 1, 49, 0, 13), GUARD_TAKE);
+    EXPECT_EQ(guard_judge(&g, 1, 51, 0, 14), GUARD_SKIP);
+    EXPECT_EQ(guard_judge(&g, 1, 51, 4, 15), GUARD_SKIP);
+    EXPECT_EQ(guard_judge(&g, 1, 51, 6, 16), GUARD_TAKE); /* a median below the clip counts as it */
+    EXPECT_EQ(guard_judge(&g, 1, 61, 6, 17), GUARD_SKIP);
+}
+
+TEST(spikes_of_one_batch_count_once_and_nan_every_time)
+{
+    guard g = {0};
+    for (int i = 0; i < 100; i++)
+        EXPECT_EQ(guard_judge(&g, 1, 1, 0, 1), GUARD_TAKE);
+    for (int i = 0; i < 5; i++)
+        EXPECT_EQ(guard_judge(&g, 1, 50, 0, 2), GUARD_SKIP);
+    EXPECT_EQ(g.in_row, 1);
+    EXPECT_EQ(guard_judge(&g, 1, 50, 0, 3), GUARD_SKIP);
+    EXPECT_EQ(guard_judge(&g, 1, 1, 0, 3), GUARD_TAKE);
+    EXPECT_EQ(guard_judge(&g, 1, 50, 0, 3), GUARD_SKIP);
+    EXPECT_EQ(guard_judge(&g, 1, 50, 0, 4), GUARD_SKIP);
+    EXPECT_EQ(guard_judge(&g, 1, 50, 0, 5), GUARD_GIVE_UP);
+    g.in_row = 0;
+    EXPECT_EQ(guard_judge(&g, NAN, 1, 0, 6), GUARD_SKIP);
+    EXPECT_EQ(guard_judge(&g, NAN, 1, 0, 6), GUARD_SKIP);
+    EXPECT_EQ(guard_judge(&g, NAN, 1, 0, 6), GUARD_GIVE_UP);
 }
 
 /* ---- jobs ---- */

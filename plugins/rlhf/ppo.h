@@ -1,0 +1,64 @@
+/* Inside of the ppo method: one job's networks and the two halves of an iteration.
+ *
+ *   draw episodes -> score -> old, reference and value passes -> credit   (ppo_collect)
+ *   minibatches: policy step (+ ptx), average, value step                 (ppo_learn)
+ */
+#ifndef RLHF_PPO_H
+#define RLHF_PPO_H
+
+#include "rlhf/episodes.h"
+#include "rlhf/gate.h"
+#include "rlhf/order.h"
+#include "rlhf/ptx.h"
+#include "rlhf/scorer.h"
+#include "rlhf/trainer.h"
+
+#include <limits.h>
+
+typedef struct ppo {
+    const job *job;
+    token_limits limits;
+    trainer policy, value;
+    eng_net *reference, *ema;
+    scorer scorer;
+    eng_tape *tape;       /* of the policy's shape */
+    eng_tape *value_tape; /* of the value network's; the same tape where the shape is */
+    micro micro;
+    example_set prompts, valid;
+    ptx ptx;
+    order order; /* of prompts */
+    char dir[PATH_MAX];
+
+    uint64_t iterations; /* of the whole job */
+    struct {
+        uint64_t iteration, offered /* to the alias, last at this iteration */, tokens;
+    } state;
+    uint64_t saved;
+    double saved_at;
+    bool dirty; /* a step of the current iteration has been taken: it cannot be saved */
+
+    episodes episodes;
+    uint32_t *shuffled; /* [batch_size] episodes in the order of their minibatches */
+    uint32_t *flat;     /* [micro.max_tokens] the episode token that each row predicts */
+    float *row_values;  /* [micro.max_tokens] scratch: log-probs or values of the rows */
+    float *row_slopes;  /* [micro.max_tokens] */
+} ppo;
+
+/* Draws and scores the iteration's episodes and fills everything in p->episodes. */
+ENG_MUST_CHECK job_code ppo_collect(ppo *p, eng_error *err);
+
+/* Sums over the response tokens of all minibatches of an iteration. */
+typedef struct ppo_figures {
+    uint64_t tokens, clipped, steps;
+    double ratio, half_square;                           /* sums of rho and of (l - l_old)^2 / 2 */
+    double policy_loss, value_loss, ptx_loss, grad_norm; /* sums over steps */
+} ppo_figures;
+
+/* All minibatches of the iteration. */
+ENG_MUST_CHECK job_code ppo_learn(ppo *p, ppo_figures *figures, eng_error *err);
+
+/* Packs episodes shuffled[at..end) while they fit; returns where it stopped. p->flat and p->micro
+ * are then of those. */
+uint32_t ppo_pack(ppo *p, uint32_t at, uint32_t end);
+
+#endif

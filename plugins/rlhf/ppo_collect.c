@@ -1,0 +1,123 @@
+/* The first half of an iteration: episodes, and what the networks say of them before any update. */
+#include "rlhf/ppo.h"
+#include "rlhf/snapshot.h"
+
+#include <stdlib.h>
+
+uint32_t ppo_pack(ppo *p, uint32_t at, uint32_t end)
+{
+    const episodes *e = &p->episodes;
+    micro *m = &p->micro;
+    micro_clear(m);
+    for (; at < end; at++) {
+        const uint32_t i = p->shuffled[at], first = m->n_rows;
+        const example *item = &e->drawn.items[i];
+        if (!micro_add(m, item->tokens, item->n, item->n_prompt, i))
+            break;
+        for (uint32_t row = first; row < m->n_rows; row++)
+            p->flat[row] = e->at[i] + row - first;
+    }
+    return at;
+}
+
+/* ---- drawing ---- */
+
+static job_code draw_from(ppo *p, const char *policy, rollouts *drawn, eng_error *err)
+{
+    const uint32_t n = (uint32_t)p->job->numbers.batch_size;
+    const uint64_t first = p->state.iteration * n;
+    const example **prompts = calloc(n, sizeof *prompts);
+    uint64_t *seeds = calloc(n, sizeof *seeds);
+    job_code code = INSTRUCTD_OK;
+    if (!prompts || !seeds)
+        code = code_fail(err, INSTRUCTD_E_NOMEM, "no memory to ask for %u episodes", n);
+    for (uint32_t i = 0; code == INSTRUCTD_OK && i < n; i++) {
+        prompts[i] = &p->prompts.items[order_at(&p->order, first + i)];
+        seeds[i] = key_of(p->job->seed, KEY_ROLLOUT, first + i, 0);
+    }
+    const rollout_wish wanted = {.policy = policy,
+                                 .prompts = prompts,
+                                 .seeds = seeds,
+                                 .n = n,
+                                 .max_tokens = p->limits.response,
+                                 .temperature = p->job->numbers.temperature};
+    if (code == INSTRUCTD_OK)
+        code = rollouts_draw(drawn, p->job, &wanted, err);
+    free(prompts);
+    free(seeds);
+    return code;
+}
+
+/* From the raw weights, samplable only while it lasts. */
+static job_code draw(ppo *p, eng_error *err)
+{
+    char id[INSTRUCTD_POLICY_ID_BYTES];
+    rollouts drawn = {0};
+    job_code code = snapshot_load_sampler(&p->job->host, p->policy.net, p->job->model, id, err);
+    if (code != INSTRUCTD_OK)
+        return code;
+    code = draw_from(p, id, &drawn, err);
+    host_sampler_free(&p->job->host, id);
+    if (code == INSTRUCTD_OK)
+        code = episodes_init(&p->episodes, &drawn, err);
+    rollouts_free(&drawn);
+    return code;
+}
+
+/* ---- passes ---- */
+
+static void spread(const ppo *p, const float *rows, float *tokens)
+{
+    for (uint32_t i = 0; i < p->micro.n_rows; i++)
+        tokens[p->flat[i]] = rows[i];
+}
+
+/* One micro-batch through policy, reference and value network. */
+static void look(ppo *p)
+{
+    episodes *e = &p->episodes;
+    const micro *m = &p->micro;
+    const eng_lm_rows rows = micro_lm_rows(m, (float)p->job->numbers.temperature);
+    eng_tape_forward(p->tape, p->policy.net, &m->pack, NULL);
+    eng_lm_forward(p->tape, p->policy.net, &rows, p->row_values, p->row_slopes, NULL);
+    spread(p, p->row_values, e->old);
+    spread(p, p->row_slopes, e->entropy);
+    eng_tape_forward(p->tape, p->reference, &m->pack, NULL);
+    eng_lm_forward(p->tape, p->reference, &rows, p->row_values, NULL, NULL);
+    spread(p, p->row_values, e->ref);
+    eng_tape_forward(p->value_tape, p->value.net, &m->pack, NULL);
+    eng_score_forward(p->value_tape, p->value.net, m->rows, m->n_rows, p->row_values);
+    spread(p, p->row_values, e->value);
+}
+
+/* The very micro-batches that the first epoch trains on, so that equal weights give equal bits:
+ * the permutation is drawn first. */
+static job_code look_at_all(ppo *p, eng_error *err)
+{
+    const job_numbers *n = &p->job->numbers;
+    const uint32_t size = (uint32_t)n->minibatch_size;
+    permute(p->shuffled, (uint32_t)n->batch_size,
+            key_of(p->job->seed, KEY_MINIBATCH, p->state.iteration, 0));
+    for (uint32_t first = 0; first < n->batch_size; first += size)
+        for (uint32_t at = first; at < first + size;) {
+            job_code code = host_go_on(&p->job->host, err);
+            if (code != INSTRUCTD_OK)
+                return code;
+            at = ppo_pack(p, at, first + size);
+            look(p);
+        }
+    return INSTRUCTD_OK;
+}
+
+job_code ppo_collect(ppo *p, eng_error *err)
+{
+    episodes *e = &p->episodes;
+    job_code code = draw(p, err);
+    if (code == INSTRUCTD_OK)
+        code = scorer_score(&p->scorer, e->drawn.items, e->n, e->scores, err);
+    if (code == INSTRUCTD_OK)
+        code = look_at_all(p, err);
+    if (code == INSTRUCTD_OK)
+        episodes_credit(e, &p->job->numbers, host_sampler_is_narrow(&p->job->host));
+    return code;
+}

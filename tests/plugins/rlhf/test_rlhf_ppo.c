@@ -1,0 +1,429 @@
+/* PPO's invariants (TRAINING.md section 4): exact zeros where weights are equal, the same bits
+ * after every interruption, publishes on the way. What it learns is shown by test_rlhf_science.c.
+ */
+#include "base/json.h"
+#include "parallel_threads.h"
+#include "rlhf/checkpoint.h"
+#include "rlhf_fixture.h"
+#include "train/net.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+static const char *const PROMPTS = "{\"prompt\":\"once upon\"}\n{\"prompt\":\"the cat\"}\n"
+                                   "{\"prompt\":\"why is\"}\n{\"prompt\":\"a\"}\n"
+                                   "{\"prompt\":\"hello there\"}\n";
+static const char *const TEXT =
+    "{\"text\":\"the quick brown fox jumps over the lazy dog and then the quick brown fox sleeps "
+    "under the lazy dog until the morning comes and the lazy dog wakes the quick brown fox\"}\n"
+    "{\"text\":\"pack my box with five dozen liquor jugs and then pack my box with five dozen more "
+    "until there is no room left in the box that was packed with five dozen liquor jugs\"}\n";
+
+/* Reward: how many of the completion's bytes are lower-case letters, over its length. */
+static double letters(void *ctx, const char *prompt, const char *completion)
+{
+    double n = 0, all = 0;
+    (void)ctx, (void)prompt;
+    for (const char *p = completion; *p; p++, all++)
+        n += *p >= 'a' && *p <= 'z';
+    return all > 0 ? n / all : -1;
+}
+
+static mock_host *host_with_prompts_of(const mock_options *options)
+{
+    mock_host *m = mock_host_create(options);
+    mock_host_policy(m, "base", make_model("base", "llama", false, 1));
+    mock_host_policy(m, "judge", make_model("judge", "llama", true, 5));
+    mock_host_file(m, "file-prompts", PROMPTS);
+    mock_host_file(m, "file-text", TEXT);
+    mock_host_endpoint(m, letters, NULL);
+    return m;
+}
+
+static mock_host *host_with_prompts(const eng_parallel *parallel)
+{
+    return host_with_prompts_of(&(mock_options){.dir = test_dir(), .parallel = parallel});
+}
+
+/* Learning rates far above the paper's, so that a few steps show. */
+#define FAST "\"learning_rate\":0.003,\"value_learning_rate\":0.003,\"warmup_iterations\":0,"
+#define SIZES(episodes, batch, minibatch)                                                          \
+    "\"episodes\":" #episodes ",\"batch_size\":" #batch ",\"minibatch_size\":" #minibatch          \
+    ",\"max_response_tokens\":6"
+#define HTTP(numbers) "{\"reward_model\":\"http:letters\",\"hyperparameters\":{" numbers "}}"
+
+static mock_job prompts(const char *method_json)
+{
+    return (mock_job){.method = "ppo",
+                      .model = "base",
+                      .training_file = "file-prompts",
+                      .method_json = method_json,
+                      .seed = 5};
+}
+
+static void forget(void)
+{
+    char command[512];
+    snprintf(command, sizeof command, "rm -rf '%s'/job '%s'/base '%s'/judge", test_dir(),
+             test_dir(), test_dir());
+    if (system(command) != 0)
+        FAIL("%s", command);
+}
+
+static void run_alone(const mock_job *spec, const eng_parallel *parallel,
+                      char id[INSTRUCTD_POLICY_ID_BYTES])
+{
+    mock_host *m = host_with_prompts(parallel);
+    mock_host_must_run(m, spec);
+    strcpy(id, mock_host_publish(m, mock_host_publishes(m) - 1)->id);
+    EXPECT_EQ(mock_host_samplers(m), 0);
+    mock_host_free(m);
+    forget();
+}
+
+/* ---- exact zeros ---- */
+
+TEST(at_first_the_policy_is_the_reference_to_the_last_bit)
+{
+    mock_host *m = host_with_prompts(NULL);
+    const mock_job spec = prompts(HTTP(FAST SIZES(24, 8, 8)));
+    mock_host_must_run(m, &spec);
+    EXPECT_EQ(mock_host_last_step(m), 3);
+    EXPECT(mock_host_metric(m, 1, "kl") == 0);
+    EXPECT(mock_host_metric(m, 1, "kl_k3") == 0);
+    EXPECT(mock_host_metric(m, 2, "kl") != 0);
+    for (uint64_t i = 1; i <= 3; i++) /* sum_t r_t = r - beta KL */
+        EXPECT_NEAR(mock_host_metric(m, i, "reward"),
+                    mock_host_metric(m, i, "rm_score") - 0.02 * mock_host_metric(m, i, "kl"), 1e-6);
+    mock_host_free(m);
+}
+
+TEST(the_first_minibatch_after_each_rollout_has_ratio_1_exactly)
+{
+    mock_host *m = host_with_prompts(NULL);
+    const mock_job spec = prompts(HTTP(FAST SIZES(40, 8, 8)));
+    mock_host_must_run(m, &spec);
+    for (uint64_t i = 1; i <= 5; i++) { /* one minibatch an iteration */
+        EXPECT(mock_host_metric(m, i, "ratio_mean") == 1);
+        EXPECT(mock_host_metric(m, i, "approx_kl") == 0);
+        EXPECT(mock_host_metric(m, i, "clip_frac") == 0);
+        EXPECT(mock_host_metric(m, i, "staleness") == 0);
+    }
+    mock_host_free(m);
+}
+
+TEST(later_minibatches_and_epochs_move_away_from_1)
+{
+    mock_host *m = host_with_prompts(NULL);
+    const mock_job spec = prompts(HTTP(FAST "\"ppo_epochs\":2," SIZES(16, 16, 4)));
+    mock_host_must_run(m, &spec);
+    EXPECT(mock_host_metric(m, 1, "approx_kl") > 0);
+    EXPECT(!mock_host_had_event(m, "not exactly 1"));
+    mock_host_free(m);
+}
+
+TEST(an_f32_sampler_agrees_with_the_trainer_and_needs_no_weights)
+{
+    mock_host *m = host_with_prompts(NULL);
+    const mock_job spec = prompts(HTTP(FAST SIZES(32, 16, 8)));
+    mock_host_must_run(m, &spec);
+    for (uint64_t i = 1; i <= 2; i++) {
+        EXPECT(mock_host_metric(m, i, "sampler_mismatch") < 1e-4);
+        EXPECT(mock_host_metric(m, i, "sampler_mismatch_max") < 1e-3);
+        EXPECT(mock_host_metric(m, i, "is_weight_mean") == 1);
+    }
+    mock_host_free(m);
+}
+
+TEST(a_quantised_sampler_shows_in_the_mismatch_and_gets_weights)
+{
+    mock_host *m =
+        host_with_prompts_of(&(mock_options){.dir = test_dir(), .sampler = ENG_SERVE_Q8_0});
+    const mock_job spec = prompts(HTTP(FAST SIZES(16, 16, 16)));
+    mock_host_must_run(m, &spec);
+    EXPECT(mock_host_metric(m, 1, "sampler_mismatch") > 1e-5);
+    double weight = mock_host_metric(m, 1, "is_weight_mean");
+    EXPECT(weight != 1);
+    EXPECT_NEAR(weight, 1, 0.1);
+    /* The old log-probs are the trainer's own all the same. */
+    EXPECT(mock_host_metric(m, 1, "ratio_mean") == 1);
+    EXPECT(mock_host_metric(m, 1, "kl") == 0);
+    mock_host_free(m);
+}
+
+/* ---- nothing moves where nothing should ---- */
+
+static char *weights_of(const char *dir, size_t *n)
+{
+    char path[512];
+    snprintf(path, sizeof path, "%s/model.safetensors", dir);
+    return test_read_file(path, n);
+}
+
+static void expect_base(const mock_publish *p)
+{
+    size_t n, k;
+    char *before = weights_of(in_dir("base"), &n), *after = weights_of(p->path, &k);
+    EXPECT_EQ(k, n);
+    EXPECT_MEM(after, before, n);
+    free(before);
+    free(after);
+}
+
+TEST(learning_rate_0_leaves_weights_and_average_bitwise)
+{
+    mock_host *m = host_with_prompts(NULL);
+    mock_job spec = prompts(HTTP("\"learning_rate\":0,\"value_learning_rate\":0," SIZES(24, 8, 4)));
+    mock_host_policy(m, "instruct", in_dir("base"));
+    spec.publish_json = "{\"alias\":\"instruct\",\"weights\":\"ema\"}";
+    mock_host_must_run(m, &spec);
+    expect_base(mock_host_publish(m, 0));
+    spec.publish_json = "{\"alias\":\"instruct\",\"weights\":\"raw\"}";
+    mock_host_must_run(m, &spec);
+    expect_base(mock_host_publish(m, 1));
+    EXPECT(mock_publish_measured(mock_host_publish(m, 0), "kl_ref") == 0);
+    EXPECT(mock_publish_measured(mock_host_publish(m, 0), "rm_delta") == 0);
+    EXPECT(mock_publish_measured(mock_host_publish(m, 0), "lm_loss_rise") == 0);
+    mock_host_free(m);
+}
+
+TEST(the_published_average_is_not_the_raw_weights)
+{
+    char ema[INSTRUCTD_POLICY_ID_BYTES], raw[INSTRUCTD_POLICY_ID_BYTES];
+    mock_host *m = host_with_prompts(NULL);
+    mock_job spec = prompts(HTTP(FAST SIZES(16, 8, 4)));
+    mock_host_policy(m, "instruct", in_dir("base"));
+    spec.publish_json = "{\"alias\":\"instruct\",\"weights\":\"ema\"}";
+    mock_host_must_run(m, &spec);
+    strcpy(ema, mock_host_publish(m, 0)->id);
+    spec.publish_json = "{\"alias\":\"instruct\",\"weights\":\"raw\"}";
+    mock_host_must_run(m, &spec);
+    strcpy(raw, mock_host_publish(m, 1)->id);
+    EXPECT(strcmp(ema, raw) != 0);
+    mock_host_free(m);
+}
+
+TEST(gamma_0_is_plain_ppo_bitwise)
+{
+    char plain[INSTRUCTD_POLICY_ID_BYTES], zero[INSTRUCTD_POLICY_ID_BYTES],
+        ptx[INSTRUCTD_POLICY_ID_BYTES];
+    mock_job spec = prompts(HTTP(FAST SIZES(16, 8, 4)));
+    run_alone(&spec, NULL, plain);
+    spec.method_json = "{\"reward_model\":\"http:letters\",\"pretrain\":\"file-text\","
+                       "\"hyperparameters\":{\"ptx_coef\":0," FAST SIZES(16, 8, 4) "}}";
+    run_alone(&spec, NULL, zero);
+    EXPECT_STR(zero, plain);
+    spec.method_json = "{\"reward_model\":\"http:letters\",\"pretrain\":\"file-text\","
+                       "\"hyperparameters\":{" FAST SIZES(16, 8, 4) "}}";
+    run_alone(&spec, NULL, ptx);
+    EXPECT(strcmp(ptx, plain) != 0);
+}
+
+TEST(ptx_tells_its_loss_and_its_stage)
+{
+    mock_host *m = host_with_prompts(NULL);
+    const mock_job spec = prompts("{\"reward_model\":\"judge\",\"pretrain\":\"file-text\","
+                                  "\"hyperparameters\":{" FAST SIZES(80, 8, 4) "}}");
+    mock_host_must_run(m, &spec);
+    EXPECT_NEAR(mock_host_metric(m, 1, "ptx_loss"), log(259), 0.4);
+    EXPECT(mock_host_metric(m, 10, "ptx_loss") < mock_host_metric(m, 1, "ptx_loss") - 0.5);
+    const mock_publish *p = mock_host_publish(m, 0);
+    EXPECT_STR(p->stage, "ppo-ptx");
+    EXPECT_NEAR(p->ptx_coef, 27.8, 0);
+    EXPECT_NEAR(p->kl_coef, 0.02, 0);
+    EXPECT(strncmp(p->reward_model, "pol_", 4) == 0);
+    mock_host_free(m);
+}
+
+/* ---- networks ---- */
+
+/* A tensor of a checkpoint after one paused iteration. */
+static void read_part(const char *file, const eng_net *shape, float *floats)
+{
+    eng_error err;
+    const checkpoint_part part = {file, "", shape, floats};
+    if (checkpoint_load_part(in_dir("job"), 1, &part, &err) != INSTRUCTD_OK)
+        FAIL("%s", err.text);
+}
+
+static void run_one_iteration(mock_host *m, const mock_job *spec)
+{
+    char param[64], err[512];
+    mock_host_pause_at_step(m, 1);
+    int code = mock_host_run(m, spec, param, err);
+    if (code != INSTRUCTD_E_STOPPED)
+        FAIL("code %d: %s", code, err);
+}
+
+TEST(the_value_network_starts_as_the_reward_model)
+{
+    mock_host *m = host_with_prompts(NULL);
+    const mock_job spec = prompts("{\"reward_model\":\"judge\",\"hyperparameters\":{"
+                                  "\"value_learning_rate\":0," SIZES(16, 8, 8) "}}");
+    eng_net *judge;
+    eng_error err;
+    run_one_iteration(m, &spec);
+    EXPECT_OK(eng_net_open(&judge, in_dir("judge"), ENG_HEAD_SCORE, &err), err);
+    size_t bytes = eng_net_n_floats(judge) * sizeof(float);
+    float *value = malloc(bytes);
+    read_part("value/model.safetensors", judge, value);
+    EXPECT_MEM(value, eng_net_floats(judge), bytes);
+    free(value);
+    eng_net_free(judge);
+    mock_host_free(m);
+}
+
+TEST(without_a_reward_model_of_ours_it_starts_as_the_policy_with_a_zero_head)
+{
+    mock_host *m = host_with_prompts(NULL);
+    const mock_job spec = prompts(HTTP("\"value_learning_rate\":0," SIZES(16, 8, 8)));
+    eng_net *base, *shape;
+    eng_error err;
+    run_one_iteration(m, &spec);
+    EXPECT_OK(eng_net_open(&base, in_dir("base"), ENG_HEAD_LM, &err), err);
+    EXPECT_OK(eng_net_clone(&shape, base, ENG_HEAD_SCORE, &err), err);
+    read_part("value/model.safetensors", shape, eng_net_floats(shape));
+    const eng_param *w = eng_net_find(shape, "score.weight"),
+                    *e = eng_net_find(shape, "token_embd.weight"),
+                    *f = eng_net_find(base, "token_embd.weight");
+    for (uint32_t i = 0; i < w->cols; i++)
+        EXPECT(w->data[i] == 0);
+    EXPECT_MEM(e->data, f->data, (size_t)e->rows * e->cols * sizeof(float));
+    eng_net_free(shape);
+    eng_net_free(base);
+    mock_host_free(m);
+}
+
+TEST(a_reward_model_of_another_shape_has_a_tape_of_its_own)
+{
+    mock_host *m = host_with_prompts(NULL);
+    mock_host_policy(m, "gpt2-judge", make_model("gpt2-judge", "gpt2", true, 6));
+    const mock_job spec =
+        prompts("{\"reward_model\":\"gpt2-judge\",\"hyperparameters\":{" FAST SIZES(16, 8, 8) "}}");
+    mock_host_must_run(m, &spec);
+    EXPECT(isfinite(mock_host_metric(m, 2, "value_loss")));
+    EXPECT(mock_host_metric(m, 2, "ratio_mean") == 1);
+    mock_host_free(m);
+}
+
+/* ---- the same bits ---- */
+
+#define WHOLE                                                                                      \
+    "{\"reward_model\":\"judge\",\"pretrain\":\"file-text\",\"hyperparameters\":{"                 \
+    "\"ptx_ratio\":1," FAST SIZES(32, 8, 4) "}}"
+
+TEST(a_rerun_is_bit_identical_on_any_number_of_threads)
+{
+    char a[INSTRUCTD_POLICY_ID_BYTES], b[INSTRUCTD_POLICY_ID_BYTES];
+    const mock_job spec = prompts(WHOLE);
+    run_alone(&spec, NULL, a);
+    parallel_threads *three = parallel_threads_create(3);
+    run_alone(&spec, parallel_threads_parallel(three), b);
+    parallel_threads_free(three);
+    EXPECT_STR(b, a);
+}
+
+TEST(a_job_stopped_anywhere_goes_on_bit_for_bit)
+{
+    char whole[INSTRUCTD_POLICY_ID_BYTES], param[64], err[512];
+    const mock_job spec = prompts(WHOLE);
+    run_alone(&spec, NULL, whole);
+    mock_host *counted = host_with_prompts(NULL);
+    mock_host_must_run(counted, &spec);
+    uint64_t polls = mock_host_polls(counted);
+    mock_host_free(counted);
+    for (uint64_t poll = 1; poll < polls; poll += 7) {
+        forget();
+        mock_host *m = host_with_prompts(NULL);
+        mock_job again = spec;
+        mock_host_pause_at_step(m, 2); /* a checkpoint to restart from */
+        EXPECT_EQ(mock_host_run(m, &again, param, err), INSTRUCTD_E_STOPPED);
+        mock_host_pause_at_step(m, 0);
+        mock_host_stop_at_poll(m, poll);
+        again.resumed = true;
+        int code = mock_host_run(m, &again, param, err);
+        EXPECT_EQ(mock_host_samplers(m), 0);
+        mock_host_stop_at_poll(m, 0);
+        if (code == INSTRUCTD_E_STOPPED)
+            mock_host_must_run(m, &again);
+        EXPECT_STR(mock_host_publish(m, mock_host_publishes(m) - 1)->id, whole);
+        mock_host_free(m);
+    }
+}
+
+/* ---- publishing on the way ---- */
+
+TEST(every_n_iterations_the_alias_is_offered_the_average)
+{
+    mock_host *m = host_with_prompts(NULL);
+    mock_job spec =
+        prompts("{\"reward_model\":\"judge\",\"hyperparameters\":{" FAST SIZES(48, 8, 8) "}}");
+    mock_host_policy(m, "instruct", in_dir("base"));
+    spec.publish_json = "{\"alias\":\"instruct\",\"every\":2,\"weights\":\"ema\"}";
+    mock_host_refuse(m, 1);
+    mock_host_must_run(m, &spec);
+    EXPECT_EQ(mock_host_publishes(m), 3); /* after 2 (refused), 4 and 6 */
+    for (uint32_t i = 0; i < 3; i++) {
+        const mock_publish *p = mock_host_publish(m, i);
+        EXPECT_EQ(p->step, 2 * (i + 1));
+        EXPECT_EQ(p->refused, i == 0);
+        EXPECT_STR(p->alias, "instruct");
+        EXPECT(isfinite(mock_publish_measured(p, "rm_delta")));
+        EXPECT(isfinite(mock_publish_measured(p, "kl_ref")));
+        EXPECT(isfinite(mock_publish_measured(p, "lm_loss_rise")));
+    }
+    EXPECT(mock_host_had_event(m, "instruct stays as it is"));
+    EXPECT(mock_host_had_event(m, "step 4: instruct is now"));
+    mock_host_free(m);
+}
+
+TEST(a_pause_between_publishes_loses_none)
+{
+    char whole[INSTRUCTD_POLICY_ID_BYTES], param[64], err[512];
+    mock_job spec = prompts(HTTP(FAST SIZES(32, 8, 8)));
+    spec.publish_json = "{\"alias\":\"new-name\",\"every\":1}";
+    run_alone(&spec, NULL, whole);
+    mock_host *m = host_with_prompts(NULL);
+    for (uint64_t step = 1; step <= 4; step++) {
+        mock_host_pause_at_step(m, step);
+        EXPECT_EQ(mock_host_run(m, &spec, param, err), INSTRUCTD_E_STOPPED);
+        spec.resumed = true;
+    }
+    mock_host_pause_at_step(m, 0);
+    mock_host_must_run(m, &spec);
+    EXPECT_EQ(mock_host_publishes(m), 4);
+    for (uint32_t i = 0; i < 4; i++)
+        EXPECT_EQ(mock_host_publish(m, i)->step, i + 1);
+    EXPECT_STR(mock_host_publish(m, 3)->id, whole);
+    mock_host_free(m);
+}
+
+/* ---- refusals ---- */
+
+static void expect_refused(mock_host *m, const char *method_json, const char *param,
+                           const char *why)
+{
+    char got[64], err[512];
+    mock_job spec = prompts(method_json);
+    EXPECT(mock_host_check(m, &spec, got, err) != INSTRUCTD_OK);
+    EXPECT_STR(got, param);
+    if (!strstr(err, why))
+        FAIL("\"%s\", expected \"...%s...\"", err, why);
+}
+
+TEST(check_refuses_what_cannot_be_trained)
+{
+    mock_host *m = host_with_prompts(NULL);
+    expect_refused(m, "{}", "reward_model", "expected it to be given");
+    expect_refused(m, "{\"reward_model\":\"base\"}", "reward_model", "no score head");
+    expect_refused(m, "{\"reward_model\":\"http:\"}", "reward_model", "a name after http:");
+    expect_refused(m, "{\"reward_model\":\"judge\",\"reference\":\"judge\"}", "reference",
+                   "found a reward model");
+    expect_refused(m, "{\"reward_model\":\"judge\",\"pretrain\":\"file-prompts\"}", "pretrain",
+                   "line 1: text: expected");
+    expect_refused(m,
+                   "{\"reward_model\":\"judge\",\"hyperparameters\":{\"batch_size\":10,"
+                   "\"minibatch_size\":4}}",
+                   "minibatch_size", "a divisor of batch_size");
+    mock_host_free(m);
+}
