@@ -234,6 +234,31 @@ TEST(checkpointed_layers_give_the_same_bits_for_a_fraction_of_the_memory)
     }
 }
 
+TEST(every_kernel_set_gives_the_same_gradients)
+{
+    static const char *const sets[] = {"scalar", "avx2", "avx512"};
+    for (int i = 0; i < N_SPECS; i++) {
+        step s;
+        step_open(&s, &specs[i]);
+        const eng_dropout dropout = {0.2f, 1, 2, s.p.keys};
+        outcome want = outcome_new(&s);
+        for (int k = 0; k < 3; k++) {
+            eng_tape_options options = fixture_options(&eng_serial);
+            options.kernels = sets[k];
+            outcome got = outcome_new(&s);
+            run_step(&s, &options, &dropout, got.grads, got.logprobs);
+            if (k == 0)
+                memcpy(want.grads, got.grads, got.n * sizeof *got.grads);
+            expect_gradients_near(s.net, got.grads, want.grads);
+            free(got.grads);
+            if (!strcmp(sets[k], eng_cpu_kernels()))
+                break;
+        }
+        free(want.grads);
+        eng_net_free(s.net);
+    }
+}
+
 /* SmolLM2-135M's shape. */
 static const eng_config shape_135m = {.arch = "llama",
                                       .n_layer = 30,
