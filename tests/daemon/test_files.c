@@ -29,6 +29,7 @@ static running *start_files(void)
 {
     running *r = prepare();
     launch(r);
+    await_ready(r);
     return r;
 }
 
@@ -309,6 +310,7 @@ TEST(an_empty_file_is_an_error_and_plugins_judge_the_rest)
     running *r = prepare();
     r->options.config.plugin_dir = TEST_BINARY_DIR "/lib/plugins/template";
     launch(r);
+    await_ready(r);
     reply out;
     EXPECT_EQ(upload(r,
                      PURPOSE("fine-tune")
@@ -337,6 +339,7 @@ TEST(a_file_that_a_job_needs_is_409)
     STORE_GOOD(store_job_insert(s, &j, &err));
     store_close(s);
     launch(r);
+    await_ready(r);
     reply out;
     EXPECT_EQ(ask(r, &out, request("DELETE", "/v1/files/%s", "file-a")), 409);
     expect_in(&out, "\"type\":\"conflict_error\"");
@@ -359,6 +362,7 @@ TEST(the_start_sweeps_what_a_crash_left)
     snprintf(path, sizeof path, "%s/files/file-orphan", r->options.config.data_dir);
     test_write_file(path, "x", 1);
     launch(r);
+    await_ready(r);
     EXPECT_EQ(files_on_disk(r), 0);
     EXPECT_EQ(stop(r), 0);
 }
@@ -372,6 +376,7 @@ TEST(a_full_disk_is_503_and_passes)
     if (mount("none", path, "tmpfs", 0, "size=1m,mode=700") != 0)
         SKIP("no tmpfs can be mounted here: %s", strerror(errno));
     launch(r);
+    await_ready(r);
     enum { LEN = 2 * 1024 * 1024 };
     char *form = malloc(LEN + 1);
     memset(form, 'x', LEN);
