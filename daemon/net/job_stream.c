@@ -116,7 +116,7 @@ static void on_read(uv_work_t *work)
     j->ok = control_job_events_since(&j->service->control, j->job, j->since, &j->page, &j->err);
 }
 
-static void on_park(void *arg, bool parked)
+ON_LOOP static void on_park(void *arg, bool parked)
 {
     if (!parked)
         read_on(arg);

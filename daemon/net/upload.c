@@ -58,12 +58,15 @@ ON_LOOP static void release(upload *u)
     free(u);
 }
 
-/* The exchange is lost or answered: what was written goes too. */
+/* The exchange is lost or answered: what was written goes too, once the turn under way has ended.
+ */
 ON_LOOP static void drop(upload *u)
 {
     u->x = NULL;
+    if (u->busy)
+        return;
     u->dropped = true;
-    if (!u->busy && !start_worker(u))
+    if (!start_worker(u))
         release(u);
 }
 

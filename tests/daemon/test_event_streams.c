@@ -48,26 +48,28 @@ static void end_listeners(void *arg)
 
 static fixture *serve(const server_limits *limits)
 {
-    static fixture f;
+    /* Each used once: a worker of libuv may still be in the unlocking of its loop's mutex. */
+    static fixture all[32];
+    static unsigned used;
+    fixture *f = &all[used++];
     error_text err;
     const server_limits usual = server_default_limits();
     const server_hooks hooks = {.on_head = route_on_head,
                                 .on_request = route_on_request,
                                 .on_done = route_on_done,
-                                .arg = &f.service};
+                                .arg = &f->service};
     char path[512];
     snprintf(path, sizeof path, "%s/keys", test_dir());
     test_write_file(path, key_file, sizeof key_file - 1);
-    memset(&f, 0, sizeof f);
-    f.service.loop = &f.live.loop;
-    f.service.metrics = metrics_create();
-    f.service.keys = keys_open(test_dir(), path, &err);
-    f.service.control.data_dir = test_dir();
-    f.service.control.events = events_create();
-    f.service.control.store = fixture_open();
-    live_start(&f.live, limits ? limits : &usual, &hooks, NULL);
-    live_run(&f.live, open_wake, &f);
-    return &f;
+    f->service.loop = &f->live.loop;
+    f->service.metrics = metrics_create();
+    f->service.keys = keys_open(test_dir(), path, &err);
+    f->service.control.data_dir = test_dir();
+    f->service.control.events = events_create();
+    f->service.control.store = fixture_open();
+    live_start(&f->live, limits ? limits : &usual, &hooks, NULL);
+    live_run(&f->live, open_wake, f);
+    return f;
 }
 
 static void stop(fixture *f)
