@@ -12,11 +12,9 @@
 #include <unistd.h>
 
 enum {
-    BLOCK_K = 640, /* longest block of k: 8 rows of A fill half of a first cache of 48 KiB */
-    /* A matrix that is used this little, or fewer times, is read as it lies: by a task of few
-     * columns a transposed A, by one of few rows a plain B. */
-    DIRECT_COLS = 256,
-    DIRECT_ROWS = 128,
+    BLOCK_K = 640,      /* longest block of k: 8 rows of A fill half of a first cache of 48 KiB */
+    DIRECT_COLS = 256,  /* a task of no more columns reads a transposed A as it lies */
+    DIRECT_ROWS = 128,  /* one of no more rows a plain B: packing would not pay */
     PACKED_ROWS = 1024, /* most rows of a task that packs A */
     CACHE_LEAST = 256 << 10,
     CACHE_MOST = 2 << 20

@@ -25,6 +25,10 @@ INLINE size_t sgemm_panel_at(sgemm_panels p, size_t i)
 
 /* ---- packing ---- */
 
+/* Rows that lie far apart are not foreseen by the CPU: they are asked for a few steps ahead. What
+ * is asked for past the matrix's end is never read. */
+enum { AHEAD_FLOATS = 64, AHEAD_ROWS_B = 8, AHEAD_ROWS_A = 16 };
+
 /* LANES columns of op(B), `width` floats apart, from as many rows of B. */
 INLINE void sgemm_pack_transposed(float *out, size_t width, const float *b, size_t ldb, size_t k)
 {
@@ -33,7 +37,7 @@ INLINE void sgemm_pack_transposed(float *out, size_t width, const float *b, size
         vf square[LANES];
         for (int j = 0; j < LANES; j++) {
             square[j] = vf_load(b + (size_t)j * ldb + p);
-            __builtin_prefetch(b + (size_t)j * ldb + p + 64);
+            __builtin_prefetch(b + (size_t)j * ldb + p + AHEAD_FLOATS);
         }
         vf_transpose(square);
         for (int j = 0; j < LANES; j++)
@@ -47,7 +51,7 @@ INLINE void sgemm_pack_transposed(float *out, size_t width, const float *b, size
 INLINE void sgemm_pack_plain(float *out, size_t width, const float *b, size_t ldb, size_t k)
 {
     for (size_t p = 0; p < k; p++) {
-        __builtin_prefetch(b + (p + 8) * ldb);
+        __builtin_prefetch(b + (p + AHEAD_ROWS_B) * ldb);
         vf_store(out + p * width, vf_load(b + p * ldb));
     }
 }
@@ -64,7 +68,7 @@ INLINE void sgemm_pack_edge(float *out, size_t width, const float *b, size_t b_k
 static void sgemm_pack_b(float *out, const float *b, size_t ldb, bool transposed, size_t k,
                          size_t cols)
 {
-    enum { RUN = 8 }; /* rows of a plain B at a time: it is read along its rows */
+    enum { RUN = AHEAD_ROWS_B }; /* rows of a plain B at a time: it is read along its rows */
     const sgemm_panels panels = sgemm_panels_of(cols);
     const size_t b_k = transposed ? 1 : ldb, b_col = transposed ? ldb : 1;
     const size_t run = transposed ? k : RUN, edge = cols / LANES * LANES;
@@ -94,7 +98,7 @@ static void sgemm_pack_a(float *out, const float *a, size_t lda, size_t k, size_
             for (size_t r = first; r < end; r += SGEMM_ROWS) {
                 float *to = out + r * k + p * SGEMM_ROWS;
                 const float *from = a + p * lda + r;
-                __builtin_prefetch(from + 16 * lda);
+                __builtin_prefetch(from + AHEAD_ROWS_A * lda);
                 if (r + SGEMM_ROWS <= end)
                     memcpy(to, from, SGEMM_ROWS * sizeof *to);
                 else
