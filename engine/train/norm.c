@@ -10,7 +10,7 @@ typedef struct join_job {
     const eng__join *join;
 } join_job;
 
-/* joined = stream + dropout(out + bias), one row; `out` is changed on the way */
+/* The row that is normed: stream + dropout(out + bias), or the stream as it stands. */
 static const float *join_row(eng_tape *t, const eng__join *j, uint32_t r)
 {
     const uint32_t c = t->c.n_embd;

@@ -59,13 +59,12 @@ void eng_adamw_step(const eng_parallel *parallel, const eng_adamw *options, floa
 
 /* ---- the norm ---- */
 
-/* Sums of a wave of pieces, so that their number needs no memory of its own. */
-enum { WAVE = 256 };
+enum { WAVE = 256 }; /* pieces at a time, so that their sums need no memory of their own */
 
 typedef struct norm_job {
     const eng_train_kernels *k;
-    const float *x;
-    size_t n; /* from x on */
+    const float *x; /* [n] of this wave */
+    size_t n;
     double sums[WAVE];
 } norm_job;
 
@@ -79,15 +78,15 @@ static void norm_piece(void *arg, uint32_t i, uint32_t member)
 
 double eng_grad_norm(const eng_parallel *parallel, const float *grads, size_t n)
 {
-    norm_job job = {.k = eng__train_kernels_choose(NULL), .x = grads, .n = n};
+    const size_t wave = (size_t)WAVE * PIECE;
+    norm_job job = {.k = eng__train_kernels_choose(NULL)};
     double sum = 0;
-    for (uint32_t left = n_pieces(n), wave; left; left -= wave) {
-        wave = left < WAVE ? left : WAVE;
-        parallel->run(parallel->ctx, wave, norm_piece, &job);
-        for (uint32_t i = 0; i < wave; i++)
+    for (size_t from = 0; from < n; from += wave) {
+        job.x = grads + from;
+        job.n = n - from < wave ? n - from : wave;
+        parallel->run(parallel->ctx, n_pieces(job.n), norm_piece, &job);
+        for (uint32_t i = 0; i < n_pieces(job.n); i++)
             sum += job.sums[i];
-        job.x += left > WAVE ? (size_t)WAVE * PIECE : 0;
-        job.n -= left > WAVE ? (size_t)WAVE * PIECE : 0;
     }
     return sqrt(sum);
 }

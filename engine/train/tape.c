@@ -57,31 +57,30 @@ static void take_layer(eng_tape *t, cursor *at, eng__layer_tape *layer)
     layer->hidden = take_floats(at, m, c->n_ff);
 }
 
+/* x of layer l, or `last` for l = L: a buffer each where backward needs them, else the stream flows
+ * to and fro between two. */
+static float *take_stream(eng_tape *t, cursor *at, uint32_t l, float *pair[2])
+{
+    if (t->options.gradients || l < 2)
+        pair[l % 2] = take_floats(at, t->options.max_tokens, t->c.n_embd);
+    return pair[l % 2];
+}
+
 static void take_layers(eng_tape *t, cursor *at)
 {
-    const eng_config *c = &t->c;
-    const size_t m = t->options.max_tokens;
     const bool apart = t->options.gradients && !t->options.checkpoint;
-    float *x[2] = {NULL, NULL}; /* without gradients the stream flows to and fro */
-    eng__layer_tape one = {0};
-    if (!apart)
-        take_layer(t, at, &one);
-    for (uint32_t l = 0; l < c->n_layer + 1; l++) {
-        float *here = t->options.gradients || l < 2 ? take_floats(at, m, c->n_embd) : x[l % 2];
-        x[l % 2] = here;
-        if (l == c->n_layer) {
-            t->last = here;
-            break;
-        }
-        eng__layer_tape *layer = t->layers ? &t->layers[l] : &one;
-        if (apart)
-            take_layer(t, at, layer);
-        else
-            *layer = one;
-        layer->x = here;
+    eng__layer_tape layer = {0};
+    float *pair[2] = {NULL, NULL};
+    for (uint32_t l = 0; l < t->c.n_layer; l++) {
+        if (apart || l == 0)
+            take_layer(t, at, &layer);
+        layer.x = take_stream(t, at, l, pair);
+        if (t->layers) /* none when the walk only measures */
+            t->layers[l] = layer;
     }
-    t->final_stats = take_stats(at, m);
-    t->hidden = take_floats(at, m, c->n_embd);
+    t->last = take_stream(t, at, t->c.n_layer, pair);
+    t->final_stats = take_stats(at, t->options.max_tokens);
+    t->hidden = take_floats(at, t->options.max_tokens, t->c.n_embd);
 }
 
 static void take_pack(eng_tape *t, cursor *at)

@@ -101,7 +101,7 @@ void eng_score_backward(eng_tape *tape, const eng_net *net, const uint32_t *rows
 /* ---- the body ------------------------------------------------------------------------------- */
 
 /* Adds the gradient of every other parameter, from the dL/d(hidden) that a head left; needs
- * options.gradients and the forward of the same pack just before. */
+ * options.gradients and the forward of the same pack just before, whose buffers it uses up. */
 void eng_tape_backward(eng_tape *tape, const eng_net *net, float *grads);
 
 #endif
