@@ -153,8 +153,11 @@ static bool read_type(const parts *p, api_job_request *out, api_error *err)
         return api_invalid(err, "invalid_value", "hyperparameters",
                            "hyperparameters: expected them in the method's own object");
     const cJSON *type = cJSON_GetObjectItemCaseSensitive(method, "type");
+    if (!type || cJSON_IsNull(type))
+        return api_invalid(err, "missing_required_parameter", "method.type",
+                           "method.type is missing");
     if (!cJSON_IsString(type))
-        return field_wrong(err, "method.type", "a string", type ? type : method);
+        return field_wrong(err, "method.type", "a string", type);
     return keep(&out->method, type->valuestring, err);
 }
 

@@ -50,6 +50,7 @@ enum {
     /* reward endpoints */
     LIMIT_REWARD_CONNECT_MS = 5 * 1000,
     LIMIT_REWARD_TOTAL_MS = 60 * 1000, /* one try */
+    LIMIT_REWARD_PAUSE_MS = 500,       /* before the second try; doubles with each */
     LIMIT_REWARD_RETRIES = 3,          /* after the first try */
     LIMIT_REWARD_GROUP = 64,           /* completions in one request */
     LIMIT_REWARD_REQUEST_BYTES = 16 * 1024 * 1024,

@@ -12,7 +12,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { NAME_CHARS = 32, FIRST_PAUSE_MS = 500, STOP_TICK_MS = 100 };
+enum { NAME_CHARS = 32, STOP_TICK_MS = 50 };
 
 typedef struct endpoint {
     char name[NAME_CHARS + 1];
@@ -20,6 +20,7 @@ typedef struct endpoint {
 } endpoint;
 
 struct reward_endpoints {
+    reward_timing timing; /* filled in */
     size_t n;
     endpoint list[];
 };
@@ -65,7 +66,20 @@ static bool add(reward_endpoints *e, const char *spec, error_text *err)
     return true;
 }
 
-reward_endpoints *reward_endpoints_create(const char *const *specs, size_t n, error_text *err)
+static reward_timing timing_of(const reward_timing *given)
+{
+    reward_timing t = given ? *given : (reward_timing){0};
+    if (!t.connect_ms)
+        t.connect_ms = LIMIT_REWARD_CONNECT_MS;
+    if (!t.total_ms)
+        t.total_ms = LIMIT_REWARD_TOTAL_MS;
+    if (!t.pause_ms)
+        t.pause_ms = LIMIT_REWARD_PAUSE_MS;
+    return t;
+}
+
+reward_endpoints *reward_endpoints_create(const char *const *specs, size_t n,
+                                          const reward_timing *timing, error_text *err)
 {
     reward_endpoints *e = calloc(1, sizeof *e + n * sizeof e->list[0]);
     if (!e || curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
@@ -73,6 +87,7 @@ reward_endpoints *reward_endpoints_create(const char *const *specs, size_t n, er
         free(e);
         return NULL;
     }
+    e->timing = timing_of(timing);
     for (size_t i = 0; i < n; i++) {
         if (add(e, specs[i], err))
             continue;
@@ -94,6 +109,7 @@ void reward_endpoints_free(reward_endpoints *e)
 
 typedef struct asking {
     const endpoint *to;
+    const reward_timing *timing;
     CURL *curl;
     struct curl_slist *headers;
     buf request, reply;
@@ -143,8 +159,8 @@ static bool set_up(asking *a)
     curl_easy_setopt(a->curl, CURLOPT_PROXY, ""); /* the address says it all: no environment */
     curl_easy_setopt(a->curl, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(a->curl, CURLOPT_HTTPHEADER, a->headers);
-    curl_easy_setopt(a->curl, CURLOPT_CONNECTTIMEOUT_MS, (long)LIMIT_REWARD_CONNECT_MS);
-    curl_easy_setopt(a->curl, CURLOPT_TIMEOUT_MS, (long)LIMIT_REWARD_TOTAL_MS);
+    curl_easy_setopt(a->curl, CURLOPT_CONNECTTIMEOUT_MS, (long)a->timing->connect_ms);
+    curl_easy_setopt(a->curl, CURLOPT_TIMEOUT_MS, (long)a->timing->total_ms);
     curl_easy_setopt(a->curl, CURLOPT_WRITEFUNCTION, on_body);
     curl_easy_setopt(a->curl, CURLOPT_WRITEDATA, a);
     curl_easy_setopt(a->curl, CURLOPT_NOPROGRESS, 0L);
@@ -187,10 +203,10 @@ static turn send_once(asking *a, int *rc)
 }
 
 /* False: it is to stop. */
-static bool pause_ms(const asking *a, int ms)
+static bool pause_ms(const asking *a, uint32_t ms)
 {
     const struct timespec tick = {.tv_nsec = STOP_TICK_MS * 1000000L};
-    for (int waited = 0; waited < ms; waited += STOP_TICK_MS) {
+    for (uint32_t waited = 0; waited < ms; waited += STOP_TICK_MS) {
         if (is_stopped(a))
             return false;
         nanosleep(&tick, NULL);
@@ -201,7 +217,8 @@ static bool pause_ms(const asking *a, int ms)
 static int send_request(asking *a)
 {
     int rc = INSTRUCTD_OK;
-    for (int tries = 0, pause = FIRST_PAUSE_MS;; tries++, pause *= 2) {
+    uint32_t pause = a->timing->pause_ms;
+    for (int tries = 0;; tries++, pause *= 2) {
         if (is_stopped(a))
             return fail(a, INSTRUCTD_E_STOPPED, "stopped");
         if (send_once(a, &rc) != TURN_AGAIN || tries == LIMIT_REWARD_RETRIES)
@@ -237,7 +254,9 @@ int reward_score(const reward_endpoints *e, const char *name, uint32_t n,
                  bool (*stopped)(void *arg), void *arg, char *err)
 {
     asking a = {.to = e ? find(e, name) : NULL, .stopped = stopped, .arg = arg, .err = err};
-    if (!a.to) {
+    if (a.to) {
+        a.timing = &e->timing;
+    } else {
         snprintf(err, INSTRUCTD_ERROR_BYTES,
                  "reward http:%.40s: the configuration names no such endpoint (--reward)", name);
         return INSTRUCTD_E_NOT_FOUND;

@@ -17,9 +17,16 @@
 
 typedef struct reward_endpoints reward_endpoints;
 
-/* From "NAME=URL" texts, which outlive it: NAME of [a-z0-9_-]{1,32}, each once, http or https. NULL
- * with *err. The first call initialises libcurl. [main] */
-reward_endpoints *reward_endpoints_create(const char *const *specs, size_t n, error_text *err);
+/* How long is waited; 0 = limits.h. */
+typedef struct reward_timing {
+    uint32_t connect_ms, total_ms; /* of one try */
+    uint32_t pause_ms;             /* before the second try; it doubles with each */
+} reward_timing;
+
+/* From "NAME=URL" texts, which outlive it: NAME of [a-z0-9_-]{1,32}, each once, http or https.
+ * timing NULL: limits.h. NULL with *err. Initialises libcurl. [main] */
+reward_endpoints *reward_endpoints_create(const char *const *specs, size_t n,
+                                          const reward_timing *timing, error_text *err);
 void reward_endpoints_free(reward_endpoints *e); /* NULL allowed [main] */
 
 /* instructd_host.reward_http: scores[i] for each pair. Blocks; `stopped(arg)` is asked several

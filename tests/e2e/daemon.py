@@ -24,6 +24,15 @@ def default_model():
                           cache + "/instructd/SmolLM2-135M-Instruct.Q4_1.gguf")
 
 
+def tiny_model(where):
+    """A small random model of `instruct model new`, in a directory below `where`."""
+    path = str(Path(where, "model"))
+    subprocess.run([str(Path(BINARY).parent / "instruct"), "model", "new", "--arch", "llama", "--layers",
+                    "2", "--dim", "32", "--heads", "2", "--context", "128", "--seed", "3", "--out",
+                    path], check=True, stdout=subprocess.DEVNULL)
+    return path
+
+
 def free_port():
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
@@ -38,10 +47,14 @@ class Daemon:
         self.log_path = self.data_dir + "/log.txt"
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        command = [BINARY, "--port", str(self.port), "--model", model or default_model(),
-                   "--data-dir", self.data_dir + "/data", *flags]
-        with open(self.log_path, "wb") as log:
-            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log,
+        self.command = [BINARY, "--port", str(self.port), "--model", model or default_model(),
+                        "--data-dir", self.data_dir + "/data", *flags]
+        self.start()
+
+    def start(self):
+        """Also after a stop or a crash: over the same data directory, on the same port."""
+        with open(self.log_path, "ab") as log:
+            self.process = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stdout=log,
                                             stderr=subprocess.STDOUT, start_new_session=True)
         self.pid = self.process.pid
         self._wait_ready()
@@ -80,6 +93,11 @@ class Daemon:
 
     def alive(self):
         return self.process.poll() is None
+
+    def kill(self):
+        """SIGKILL, without a chance to write anything."""
+        self.process.kill()
+        self.process.wait()
 
     def terminate(self):
         self.process.send_signal(signal.SIGTERM)

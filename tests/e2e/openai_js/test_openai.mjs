@@ -1,6 +1,7 @@
 // The official openai client for JavaScript against the daemon at the base URL in argv.
 import assert from "node:assert/strict";
 import OpenAI from "openai";
+import { runTests } from "./harness.mjs";
 
 const [baseURL] = process.argv.slice(2);
 const client = new OpenAI({ baseURL, apiKey: "unused", maxRetries: 0 });
@@ -82,18 +83,4 @@ const tests = {
   },
 };
 
-let passed = 0;
-let failed = 0;
-for (const [name, run] of Object.entries(tests)) {
-  console.log(`- ${name}`);
-  try {
-    await run();
-    passed++;
-  } catch (error) {
-    console.log(error);
-    console.log(`  FAILED ${name}`);
-    failed++;
-  }
-}
-console.log(`${passed} passed, ${failed} failed, 0 skipped`);
-process.exit(failed ? 1 : 0);
+await runTests(tests);
