@@ -22,7 +22,7 @@ HERE = Path(__file__).resolve().parent
 MODELS = HERE.parent / "models"
 sys.path.append(str(HERE.parent))
 from reference_gpt2 import Gpt2  # noqa: E402
-PEER = f"transformers {transformers.__version__} torch {torch.__version__.split('+')[0]} f64 eager"
+PEER = f"transformers {transformers.__version__} torch {torch.__version__.split('+')[0]} f64"
 
 # Each model's files, and what differs between their batches, so that every setting is seen.
 SETTINGS = {

@@ -38,13 +38,54 @@ def add_bands(model, folder):
             block.attn.register_forward_pre_hook(narrow, with_kwargs=True)
 
 
+class ExactNorm(torch.nn.Module):
+    """RMSNorm without transformers' way through float32."""
+
+    def __init__(self, norm):
+        super().__init__()
+        self.weight, self.eps = norm.weight, norm.variance_epsilon
+
+    def forward(self, x):
+        return self.weight * x / torch.sqrt(x.pow(2).mean(-1, keepdim=True) + self.eps)
+
+
+class ExactRotary(torch.nn.Module):
+    """Cosines and sines of half-split pairs, likewise."""
+
+    def __init__(self, config):
+        super().__init__()
+        head_dim = getattr(config, "head_dim", None) or (config.hidden_size
+                                                         // config.num_attention_heads)
+        base = config.rope_parameters["rope_theta"]
+        self.inverse = base ** -(torch.arange(0, head_dim, 2, dtype=torch.float64) / head_dim)
+
+    def forward(self, x, position_ids):
+        angles = position_ids[:, :, None].double() * self.inverse
+        angles = torch.cat([angles, angles], dim=-1)
+        return angles.cos(), angles.sin()
+
+
+def make_exact(model):
+    """Everything in float64: what transformers keeps in float32 is replaced."""
+    for parent in list(model.modules()):
+        for name, child in list(parent.named_children()):
+            if type(child).__name__.endswith("RMSNorm"):
+                setattr(parent, name, ExactNorm(child))
+            elif type(child).__name__.endswith("RotaryEmbedding"):
+                setattr(parent, name, ExactRotary(model.config))
+
+
 class Network(torch.nn.Module):
     """A language model, or its body with a score head where the batch or the file has one."""
 
     def __init__(self, folder, dtype, score=None):
         super().__init__()
+        exact = dtype == torch.float64
+        attention = "sdpa" if exact else "eager"  # "eager" takes its softmax in float32
         self.lm = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype,
-                                                       attn_implementation="eager").eval()
+                                                       attn_implementation=attention).eval()
+        if exact:
+            make_exact(self.lm)
         add_bands(self.lm, folder)
         if score is not None:
             weight = torch.tensor(score["weight"], dtype=dtype)
