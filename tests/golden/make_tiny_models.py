@@ -302,11 +302,11 @@ def write_micro_models():
     """The smallest of each shape, so that whole gradients fit beside them (train/)."""
     llama = llama_config(16, 40, 4, 2, 2, tied=False)
     write_directory("micro-llama", llama, llama_weights(llama, 7), "smollm")
-    gpt2 = gpt2_config(16, 40, 4, 2, n_positions=64, n_ctx=64)
+    gpt2 = gpt2_config(16, 40, 4, 2)
     write_directory("micro-gpt2", gpt2, gpt2_weights(gpt2, 8), "gpt-2", "transformer.")
     qwen2 = qwen2_config(llama_config(16, 40, 4, 2, 2, tied=True))
     write_directory("micro-qwen2", qwen2, llama_weights(qwen2, 9), "qwen2")
-    banded = gpt2_config(16, None, 2, 4, n_positions=64, n_ctx=64, window_size=5,
+    banded = gpt2_config(16, None, 2, 4, window_size=5,
                          attention_layers=["global", "local", "global", "local"])
     write_directory("micro-gpt2-banded", banded, gpt2_weights(banded, 10), "gpt-2", "transformer.")
 

@@ -12,7 +12,7 @@ import torch
 
 from reference_losses import LOSSES, Network, file_score
 
-MAX_TOKENS = 48
+MAX_TOKENS, LONG = 48, 121  # all but one in a batch; that one
 
 
 def rounded(values):
@@ -45,7 +45,7 @@ class Maker:
         return seq
 
     def texts(self, masked):
-        lengths = [1, 2, MAX_TOKENS, *self.rng.integers(3, MAX_TOKENS, 5).tolist()]
+        lengths = [1, 2, LONG, *self.rng.integers(3, MAX_TOKENS, 5).tolist()]
         return [self.text(n, masked and i % 2 == 0) for i, n in enumerate(lengths)]
 
     def score(self):
@@ -59,8 +59,8 @@ class Maker:
         levels = np.sort(self.rng.integers(0, max(2, k // 2), k)) if ties else np.arange(k)
         return [[o for o, level in zip(order, levels) if level == g] for g in np.unique(levels)]
 
-    def response(self):
-        n = int(self.rng.integers(4, MAX_TOKENS))
+    def response(self, is_long):
+        n = LONG if is_long else int(self.rng.integers(4, MAX_TOKENS))
         start = int(self.rng.integers(1, n))
         seq = {"tokens": self.tokens(n), "response_start": start}
         if n - start > 2:
@@ -79,6 +79,8 @@ class Maker:
             outputs = [self.tokens(int(n)) for n in self.rng.integers(1, 8, k)]
             prompts.append({"prompt": self.tokens(int(self.rng.integers(1, 7))),
                             "outputs": outputs, "groups": self.groups(k, ties=k % 2 == 1)})
+        prompts.append({"prompt": self.tokens(LONG - 8),
+                        "outputs": [self.tokens(8), self.tokens(4)], "groups": [[1], [0]]})
         prompts.append({"outputs": [self.tokens(3), self.tokens(2)], "groups": [[0, 1]]})
         return {"prompts": prompts, **self.score()}
 
@@ -86,8 +88,8 @@ class Maker:
         batch = {"sequences": [], **self.score(), **self.settings.get("value", {})}
         network = Network(self.folder, torch.float64,
                           batch.get("score") or file_score(self.folder))
-        for _ in range(8):
-            seq, n = self.response()
+        for i in range(8):
+            seq, n = self.response(i == 5)
             with torch.no_grad():
                 now = network.scores(seq["tokens"])[seq["response_start"] - 1:-1].numpy()
             seq["old_values"] = rounded(now + self.normal(n, 0.2))
@@ -98,8 +100,8 @@ class Maker:
     def ppo(self):
         batch = {"sequences": [], **self.settings.get("ppo", {})}
         network = Network(self.folder, torch.float64)
-        for _ in range(8):
-            seq, n = self.response()
+        for i in range(8):
+            seq, n = self.response(i == 5)
             with torch.no_grad():
                 now = network.logprobs(seq["tokens"], batch.get("temperature", 1.0))
             now = now[seq["response_start"] - 1:].numpy()
