@@ -14,11 +14,6 @@ bool control_page_read(control_page *out, const control_request *request, api_er
     return list_limit_read(given ? limit : NULL, &out->page.limit, err);
 }
 
-void control_page_end(buf *out, bool more)
-{
-    list_end(out, more);
-}
-
 bool control_store_fail(api_error *err, store_status status, const char *param,
                         const error_text *why)
 {

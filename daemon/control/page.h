@@ -13,8 +13,6 @@ typedef struct control_page {
 
 /* `limit` (1-100, 20 by default) and `after` of the query. */
 bool control_page_read(control_page *out, const control_request *request, api_error *err);
-/* Closes {"object":"list","data":[...  after its rows. */
-void control_page_end(buf *out, bool more);
 
 /* False, with the error of a status other than STORE_OK: 404 not_found, 409 state_conflict, or 503.
  * param: the field that named the row, or NULL. */
