@@ -214,6 +214,8 @@ bool versions_remove(versions *v, const char *id, error_text *err)
     draft_name(draft);
     if (renameat(v->policies, id, v->policies, draft) != 0)
         return failed(id, "rename", err);
+    if (fsync(v->policies) != 0) /* else a power cut might give the name back, not the files */
+        return failed("policies", "fsync", err);
     remove_dir(v->policies, draft);
     return true;
 }

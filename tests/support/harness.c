@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 enum { MAX_TESTS = 1024 };
@@ -80,6 +81,23 @@ void test_near(const char *file, int line, const char *what, double got, double 
     double d = got > want ? got - want : want - got;
     if (!(d <= tol))
         test_fail(file, line, "%s is %.9g, expected %.9g within %.3g", what, got, want, tol);
+}
+
+int test_in_child(void (*fn)(void *arg), void *arg)
+{
+    int status = -1;
+    fflush(stdout);
+    const pid_t child = fork();
+    if (child == 0) {
+        const int outcome = setjmp(escape);
+        if (outcome == 0)
+            fn(arg);
+        fflush(stdout);
+        _exit(outcome);
+    }
+    if (child < 0 || waitpid(child, &status, 0) != child)
+        FAIL("a child process: %s", strerror(errno));
+    return status;
 }
 
 static int remove_entry(const char *path, const struct stat *st, int flag, struct FTW *ftw)

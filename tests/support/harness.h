@@ -49,6 +49,10 @@ void test_near(const char *file, int line, const char *what, double got, double 
             FAIL("%s failed: %s", #call, (err).text);                                              \
     } while (0)
 
+/* Runs fn(arg) in a child process, where a failed assertion ends the child. What waitpid tells: 0
+ * when the child came to its end. */
+int test_in_child(void (*fn)(void *arg), void *arg);
+
 /* An empty directory for the running test, removed with its contents when the test ends. */
 const char *test_dir(void);
 /* $INSTRUCTD_SHARED or ../shared beside the source tree + "/" + name; skips when it is absent. */
