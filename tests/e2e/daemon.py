@@ -40,10 +40,13 @@ def free_port():
 
 
 class Daemon:
-    """with Daemon() as d: ...   The block ends with the daemon stopped and its directory removed."""
+    """with Daemon() as d: ...   The block ends with the daemon stopped and its directory removed.
+    prepare(path) fills the data directory before the daemon starts over it."""
 
-    def __init__(self, *flags, model=None):
+    def __init__(self, *flags, model=None, prepare=None):
         self.data_dir = tempfile.mkdtemp(prefix="instructd-e2e-")
+        if prepare:
+            prepare(self.data_dir + "/data")
         self.log_path = self.data_dir + "/log.txt"
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
