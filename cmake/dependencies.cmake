@@ -3,6 +3,7 @@ find_package(PkgConfig REQUIRED)
 find_package(Threads REQUIRED)
 pkg_check_modules(LIBUV REQUIRED IMPORTED_TARGET libuv)            # libuv1-dev
 pkg_check_modules(CJSON REQUIRED IMPORTED_TARGET libcjson)         # libcjson-dev
+find_package(ZLIB REQUIRED)                                        # zlib1g-dev
 find_package(CURL REQUIRED)                                        # libcurl4-openssl-dev
 pkg_check_modules(SODIUM REQUIRED IMPORTED_TARGET libsodium)       # libsodium-dev
 pkg_check_modules(SQLITE REQUIRED IMPORTED_TARGET sqlite3)         # libsqlite3-dev

@@ -17,6 +17,7 @@ typedef enum known_field {
     FIELD_REQUEST_ID,
     FIELD_EXPECT,
     FIELD_ACCEPT,
+    FIELD_ACCEPT_ENCODING,
     FIELD_IF_MATCH,
     FIELD_IF_NONE_MATCH,
     FIELD_LAST_EVENT_ID,
@@ -25,8 +26,8 @@ typedef enum known_field {
 } known_field;
 
 static const char *const field_names[FIELDS] = {
-    "host",   "authorization", "x-api-key", "content-type",  "origin",        "x-request-id",
-    "expect", "accept",        "if-match",  "if-none-match", "last-event-id",
+    "host",   "authorization", "x-api-key",       "content-type", "origin",        "x-request-id",
+    "expect", "accept",        "accept-encoding", "if-match",     "if-none-match", "last-event-id",
 };
 
 enum { NAME_BYTES = 32 }; /* longer than every known name */
@@ -174,6 +175,7 @@ static int on_head_complete(llhttp_t *llhttp)
     r->origin = value_of(p, FIELD_ORIGIN);
     r->request_id = value_of(p, FIELD_REQUEST_ID);
     r->accept = value_of(p, FIELD_ACCEPT);
+    r->accept_encoding = value_of(p, FIELD_ACCEPT_ENCODING);
     r->if_match = value_of(p, FIELD_IF_MATCH);
     r->if_none_match = value_of(p, FIELD_IF_NONE_MATCH);
     r->last_event_id = value_of(p, FIELD_LAST_EVENT_ID);

@@ -34,7 +34,7 @@ typedef struct http_request {
     uint64_t content_length; /* 0 when chunked */
     const char *target;      /* as sent: path?query, an absolute URI or * */
     const char *host, *authorization, *api_key, *content_type, *origin, *request_id;
-    const char *accept, *if_match, *if_none_match, *last_event_id;
+    const char *accept, *accept_encoding, *if_match, *if_none_match, *last_event_id;
     buf body;
     char *text; /* holds the strings */
 } http_request;

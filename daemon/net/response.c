@@ -20,6 +20,7 @@ static const char *reason_phrase(int status)
     } phrases[] = {
         {200, "OK"},
         {204, "No Content"},
+        {304, "Not Modified"},
         {400, "Bad Request"},
         {401, "Unauthorized"},
         {403, "Forbidden"},
@@ -157,11 +158,11 @@ void response_fail(exchange *x, int status, const char *type, const char *code, 
     response_error(x, &err);
 }
 
-void response_no_content(exchange *x)
+void response_empty(exchange *x, int status)
 {
     buf head;
     buf_init(&head, HEAD_MAX);
-    response_write_head(x, 204, NULL, "", &head);
+    response_write_head(x, status, NULL, "", &head);
     conn_send(x->conn, &head);
     conn_end_reply(x->conn);
 }

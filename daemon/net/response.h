@@ -24,7 +24,8 @@ void response_error(exchange *x, const api_error *err) ON_LOOP;
 /* response_error with the error given inline; code may be NULL. */
 void response_fail(exchange *x, int status, const char *type, const char *code, const char *fmt,
                    ...) __attribute__((format(printf, 5, 6))) ON_LOOP;
-void response_no_content(exchange *x) ON_LOOP; /* 204 */
+/* A status that has no body: 204, 304. */
+void response_empty(exchange *x, int status) ON_LOOP;
 
 /* The bytes of the 503 for a client past the connection cap. */
 void response_write_refusal(buf *out);

@@ -6,6 +6,7 @@
 #include "control/job_events.h"
 #include "control/jobs.h"
 #include "control/policies.h"
+#include "net/assets.h"
 #include "net/bus_stream.h"
 #include "net/conn.h"
 #include "net/generate.h"
@@ -39,6 +40,12 @@ enum {
 
 /* clang-format off */
 static const route routes[] = {
+    ROUTE("/",                    GET,  ROUTE_PUBLIC, ROUTE_BODY_NONE, true,  assets_page,          "page"),
+    ROUTE("/label",               GET,  ROUTE_PUBLIC, ROUTE_BODY_NONE, true,  assets_page,          "page"),
+    ROUTE("/training",            GET,  ROUTE_PUBLIC, ROUTE_BODY_NONE, true,  assets_page,          "page"),
+    ROUTE("/policies",            GET,  ROUTE_PUBLIC, ROUTE_BODY_NONE, true,  assets_page,          "page"),
+    ROUTE("/assets/{name}",       GET,  ROUTE_PUBLIC, ROUTE_BODY_NONE, true,  assets_asset,         "asset"),
+
     ROUTE("/health",              GET,  ROUTE_PUBLIC, ROUTE_BODY_NONE, true,  plain_health,         "health"),
     ROUTE("/ready",               GET,  ROUTE_PUBLIC, ROUTE_BODY_NONE, true,  plain_ready,          "ready"),
     ROUTE("/metrics",             GET,  KEY_ANY,      ROUTE_BODY_NONE, true,  plain_metrics,        "metrics"),
@@ -211,7 +218,7 @@ ON_LOOP static void answer_options(const service *s, exchange *x)
                         "authorization, content-type, x-api-key, x-request-id");
         response_header(x, "access-control-max-age", "600");
     }
-    response_no_content(x);
+    response_empty(x, 204);
 }
 
 /* ---- keys ---- */

@@ -1,0 +1,30 @@
+/** Answers that are being written: their text grows here, so that only what shows it follows, and goes
+ *  into the conversation when it is complete. */
+import { signal, type Signal } from "@preact/signals";
+import type { Token } from "../api/generate";
+
+export interface Live {
+  text: Signal<string>;
+  tokens: Token[];
+  abort: AbortController;
+}
+
+/** By turn. */
+export const live = signal<ReadonlyMap<string, Live>>(new Map());
+
+export function beginLive(turn: string, text: string, abort: AbortController): Live {
+  const begun: Live = { text: signal(text), tokens: [], abort };
+  live.value = new Map(live.value).set(turn, begun);
+  return begun;
+}
+
+export function endLive(turn: string): void {
+  const left = new Map(live.value);
+  left.delete(turn);
+  live.value = left;
+}
+
+/** Stops every answer; each keeps what it has. */
+export function stopAll(): void {
+  for (const { abort } of live.value.values()) abort.abort();
+}

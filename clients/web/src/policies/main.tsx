@@ -1,0 +1,4 @@
+import { start } from "../shell/start";
+import { Shell } from "../shell/Shell";
+
+start(<Shell page="policies">{null}</Shell>);

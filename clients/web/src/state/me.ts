@@ -1,0 +1,35 @@
+/** Who the server takes this page's key for, and the notice about what is kept. */
+import { signal } from "@preact/signals";
+import { call, get, isMissing } from "../api/client";
+import type { Me } from "../api/types";
+
+export const me = signal<Me | null>(null);
+/** The server has no such route: a version without the human side. Nothing is kept there. */
+export const meMissing = signal(false);
+
+export async function loadMe(): Promise<void> {
+  try {
+    me.value = await get<Me>("/v1/me");
+  } catch (error) {
+    me.value = null;
+    meMissing.value = isMissing(error);
+  }
+}
+
+export async function setConsent(choice: "share" | "decline"): Promise<void> {
+  const version = me.value?.notice?.version;
+  await call("PUT", "/v1/me/consent", { body: { notice_version: version, choice } });
+  sessionStorage.setItem("instructd.noticed", String(version));
+  await loadMe();
+}
+
+/** The notice recurs in each session, also for those who have chosen before. */
+export function noticeIsDue(): boolean {
+  const notice = me.value?.notice;
+  return !!notice && (notice.due || sessionStorage.getItem("instructd.noticed") === null);
+}
+
+export async function deleteMyData(): Promise<void> {
+  await call("DELETE", "/v1/me/data");
+  await loadMe();
+}
