@@ -78,7 +78,9 @@ job_code rollouts_trial(rollouts *out, const job *j, const char *policy, const e
 {
     const example *chosen[TRIAL_PROMPTS];
     uint64_t seeds[TRIAL_PROMPTS];
-    uint32_t n = prompts->n < TRIAL_PROMPTS ? (uint32_t)prompts->n : TRIAL_PROMPTS;
+    uint32_t n = TRIAL_TOKENS / max_tokens;
+    n = n < TRIAL_PROMPTS_LEAST ? TRIAL_PROMPTS_LEAST : n > TRIAL_PROMPTS ? TRIAL_PROMPTS : n;
+    n = prompts->n < n ? (uint32_t)prompts->n : n;
     for (uint32_t i = 0; i < n; i++) {
         chosen[i] = &prompts->items[i];
         seeds[i] = key_of(j->seed, KEY_TRIAL, i, 0);

@@ -33,8 +33,9 @@ ENG_MUST_CHECK job_code rollouts_draw(rollouts *out, const job *j, const rollout
 void rollouts_free(rollouts *r); /* a zeroed one is allowed */
 
 /* Trials: one completion of each of the first prompts of a set, at temperature 1. Seeds depend on
- * the job's alone, so that two policies' trials differ by the policies. */
-enum { TRIAL_PROMPTS = 64 };
+ * the job's alone, so that two policies' trials differ by the policies. As many prompts as make
+ * TRIAL_TOKENS at max_tokens each, within bounds: a gate has a minute, not an evening. */
+enum { TRIAL_PROMPTS = 64, TRIAL_PROMPTS_LEAST = 16, TRIAL_TOKENS = 4096 };
 ENG_MUST_CHECK job_code rollouts_trial(rollouts *out, const job *j, const char *policy,
                                        const example_set *prompts, uint32_t max_tokens,
                                        eng_error *err);

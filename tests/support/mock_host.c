@@ -14,7 +14,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { MAX_FILES = 16, MAX_POLICIES = 64, MAX_PUBLISHES = 64, MAX_EVENTS = 1024, PATH_BYTES = 512 };
+enum {
+    MAX_FILES = 16,
+    MAX_POLICIES = 64,
+    MAX_PUBLISHES = 256,
+    MAX_EVENTS = 1024,
+    PATH_BYTES = 512
+};
 
 typedef struct named_policy {
     char name[80], id[INSTRUCTD_POLICY_ID_BYTES], path[PATH_BYTES];
