@@ -1,4 +1,5 @@
+import "../style/policies.css";
 import { start } from "../shell/start";
-import { Shell } from "../shell/Shell";
+import { Policies } from "./Policies";
 
-start(<Shell page="policies">{null}</Shell>);
+start(<Policies />);

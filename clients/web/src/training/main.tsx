@@ -1,4 +1,5 @@
+import "../style/training.css";
 import { start } from "../shell/start";
-import { Shell } from "../shell/Shell";
+import { Training } from "./Training";
 
-start(<Shell page="training">{null}</Shell>);
+start(<Training />);
