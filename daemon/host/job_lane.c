@@ -189,12 +189,12 @@ static void wedge(job_lane *lane, instructd_job *job, const char *why)
 {
     atomic_store(&job->stop, true);
     atomic_store(&job->barred, true);
-    metrics_add(job->rooms->metrics, METRIC_JOBS_WEDGED, 1);
     log_event(LOG_ERROR, "job_wedged", "id=%s plugin=%s %s", job->row.id, job->method->plugin, why);
     job_tell(job->rooms, job->row.id, "error", NULL,
              "Wedged: the plugin %s %s. It can publish no more, and no other job starts until it "
              "returns or the daemon is started again",
              job->method->plugin, why);
+    metrics_add(job->rooms->metrics, METRIC_JOBS_WEDGED, 1);
     fail_job(lane, job, "wedged", why, NULL);
 }
 

@@ -264,9 +264,13 @@ static inline bool has_event(const scene *s, const char *id, const char *part)
     return found;
 }
 
+/* A job's last words follow its last status. */
 static inline void expect_event(const scene *s, const char *id, const char *part)
 {
-    if (!has_event(s, id, part))
+    bool found = has_event(s, id, part);
+    for (int i = 0; i < 5000 && !found; i++, found = has_event(s, id, part))
+        usleep(2000);
+    if (!found)
         FAIL("no event of %s says \"%s\"", id, part);
 }
 

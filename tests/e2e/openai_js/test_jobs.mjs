@@ -45,10 +45,11 @@ await runTests({
   async its_events_come_newest_first() {
     const job = await create({ n_steps: 2 });
     await awaitStatus(job.id, "succeeded");
-    await new Promise((resolve) => setTimeout(resolve, 100)); // its last words follow its status
     const events = [];
-    for await (const event of jobs.listEvents(job.id, { limit: 2 })) events.push(event);
-    assert.equal(events[0].message, "The job has successfully completed");
+    while (events[0]?.message !== "The job has successfully completed") {
+      events.length = 0; // its last words follow its last status
+      for await (const event of jobs.listEvents(job.id, { limit: 2 })) events.push(event);
+    }
     assert.equal(events.at(-1).message, `Created fine-tuning job: ${job.id}`);
     assert.deepEqual(events.filter((e) => e.type === "metrics").map((e) => e.data.step), [2, 1]);
     for await (const checkpoint of jobs.checkpoints.list(job.id)) assert.fail(checkpoint.id);

@@ -89,10 +89,11 @@ def a_job_is_created_followed_and_found_again(target):
 def its_events_are_listed_newest_first(target):
     job = target.create(numbers={"n_steps": 2})
     target.await_status(job.id, "succeeded")
-    time.sleep(0.1)  # its last words follow its last status
+    last_words = "The job has successfully completed"  # they follow the last status
+    while target.jobs.list_events(job.id, limit=1).data[0].message != last_words:
+        time.sleep(0.01)
     events = list(target.jobs.list_events(job.id, limit=2))  # pages of two
     messages = [event.message for event in events]
-    equal("last", messages[0], "The job has successfully completed")
     equal("first", messages[-1], f"Created fine-tuning job: {job.id}")
     equal("objects", {event.object for event in events}, {"fine_tuning.job.event"})
     check("Files validated, moving job to queued state" in messages, repr(messages))
