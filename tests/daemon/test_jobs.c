@@ -383,6 +383,20 @@ TEST(a_plugin_that_gives_no_sign_fails_its_job_and_is_not_heard_any_more)
     scene_close(&s);
 }
 
+TEST(a_plugin_that_computes_for_ever_is_found_by_its_processor_time)
+{
+    scene s = scene_open(ECHO_PLUGIN);
+    s.options.silent_cpu_ms = 20;
+    scene_start_jobs(&s);
+    scene_file(&s, "file-a", "step\n");
+    const char *id = create_job(&s, (wish){.n_steps = 3, .deed = "spin", .at_step = 1});
+    await_status(&s, id, STORE_JOB_FAILED);
+    expect_event(&s, id, "Wedged: the plugin echo gives no sign");
+    wake_plugin(id);
+    await_metric(&s, METRIC_JOBS_WEDGED, 0);
+    scene_close(&s);
+}
+
 static void set_flag(void *arg)
 {
     atomic_store((atomic_bool *)arg, true);

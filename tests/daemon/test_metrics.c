@@ -24,7 +24,7 @@ static void expect_line(const char *text, const char *line)
         FAIL("no line \"%s\" in\n%s", line, text);
 }
 
-/* The names of API.md 11, P1. */
+/* The names of API.md 11. */
 TEST(every_metric_of_the_contract_is_there_with_help_and_type)
 {
     static const char *const families[] = {"num_requests_running gauge",
@@ -42,7 +42,13 @@ TEST(every_metric_of_the_contract_is_there_with_help_and_type)
                                            "e2e_request_latency_seconds histogram",
                                            "request_queue_time_seconds histogram",
                                            "request_prefill_time_seconds histogram",
-                                           "request_decode_time_seconds histogram"};
+                                           "request_decode_time_seconds histogram",
+                                           "train_step gauge",
+                                           "train_loss gauge",
+                                           "train_reward gauge",
+                                           "train_kl gauge",
+                                           "train_sampler_mismatch gauge",
+                                           "jobs_wedged gauge"};
     metrics *m = metrics_create();
     char *text = written(m);
     for (size_t i = 0; i < sizeof families / sizeof families[0]; i++) {
@@ -53,6 +59,23 @@ TEST(every_metric_of_the_contract_is_there_with_help_and_type)
                  families[i]);
         EXPECT(strstr(text, help));
     }
+    free(text);
+    metrics_free(m);
+}
+
+TEST(gauges_of_training_are_nan_until_a_job_tells_them)
+{
+    metrics *m = metrics_create();
+    char *text = written(m);
+    expect_line(text, "instructd_train_loss NaN");
+    free(text);
+    metrics_set_real(m, METRIC_TRAIN_LOSS, 0.125);
+    metrics_set_real(m, METRIC_TRAIN_KL, -1.0 / 0.0);
+    metrics_set_real(m, METRIC_TRAIN_STEP, 123456789);
+    text = written(m);
+    expect_line(text, "instructd_train_loss 0.125");
+    expect_line(text, "instructd_train_kl -Inf");
+    expect_line(text, "instructd_train_step 123456789");
     free(text);
     metrics_free(m);
 }

@@ -16,7 +16,8 @@ static const char schema[] =
     "\"step_ms\":{\"type\":\"integer\",\"minimum\":0,\"maximum\":60000,\"default\":0},"
     "\"at_step\":{\"type\":\"integer\",\"minimum\":0,\"default\":1}}},"
     "\"deed\":{\"type\":\"string\",\"default\":\"none\",\"enum\":"
-    "[\"none\",\"refuse\",\"fail\",\"hang\",\"hang_in_check\",\"stop\",\"crash\",\"publish\","
+    "[\"none\",\"refuse\",\"fail\",\"hang\",\"spin\",\"hang_in_check\",\"stop\",\"crash\","
+    "\"publish\","
     "\"sample\"],"
     "\"description\":\"what happens in check, or at at_step\"}},"
     "\"x-training-formats\":[\"lines\"]}";
@@ -43,14 +44,16 @@ static void sleep_ms(uint64_t ms)
     nanosleep(&t, NULL);
 }
 
-/* Deaf until a file "wake" lies in the job's directory, so that a test can end it. */
-static int hang(const instructd_host *host, instructd_job *job, char *err)
+/* Deaf, asleep or busy, until a file "wake" lies in the job's directory, so that a test can end it.
+ */
+static int hang(const instructd_host *host, instructd_job *job, int asleep, char *err)
 {
     char path[4096];
     int rc = host->checkpoint_dir(job, path, sizeof path - 8, err);
     strcat(path, "/wake");
     while (rc == INSTRUCTD_OK && access(path, F_OK) != 0)
-        sleep_ms(2);
+        if (asleep)
+            sleep_ms(2);
     return rc == INSTRUCTD_OK ? INSTRUCTD_E_STOPPED : rc;
 }
 
@@ -68,7 +71,7 @@ static int check(const instructd_host *host, instructd_job *job, const instructd
         snprintf(err, INSTRUCTD_ERROR_BYTES, "line 1: expected \"step\", found \"%s\"", line);
         return INSTRUCTD_E_INVALID;
     }
-    return does(spec, "hang_in_check") ? hang(host, job, err) : INSTRUCTD_OK;
+    return does(spec, "hang_in_check") ? hang(host, job, 1, err) : INSTRUCTD_OK;
 }
 
 static const float one = 1;
@@ -135,7 +138,9 @@ static int do_deed(const instructd_host *host, instructd_job *job, const instruc
         return publish(host, job, spec, err);
     if (does(spec, "sample"))
         return sample(host, job, spec, err);
-    return does(spec, "hang") ? hang(host, job, err) : INSTRUCTD_OK;
+    if (does(spec, "spin"))
+        return hang(host, job, 0, err);
+    return does(spec, "hang") ? hang(host, job, 1, err) : INSTRUCTD_OK;
 }
 
 static unsigned long long load(const char *path)
