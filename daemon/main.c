@@ -27,8 +27,9 @@ static void print_listening(const instructd *d, const config *c)
     if (c->unix_path)
         printf("  socket    %s\n", c->unix_path);
     printf("  admin key %s/admin.key\n"
+           "  page key  %s/page.key\n"
            "  loading   %s\n",
-           c->data_dir, c->model);
+           c->data_dir, c->data_dir, c->model);
     fflush(stdout);
 }
 

@@ -35,12 +35,19 @@ static const struct {
 } scopes[] = {
     {"infer", KEY_INFER},           {"playground", KEY_PLAYGROUND}, {"label:demo", KEY_LABEL_DEMO},
     {"label:rank", KEY_LABEL_RANK}, {"label:eval", KEY_LABEL_EVAL}, {"train", KEY_TRAIN},
-    {"admin", KEY_ADMIN},
+    {"admin", KEY_ADMIN},           {"label:*", KEY_LABEL}, /* last: a name for several */
 };
+enum { N_SCOPES = sizeof scopes / sizeof scopes[0] };
+
+static const char *const role_names[] = {[KEY_ROLE_USER] = "user",
+                                         [KEY_ROLE_TRAINER] = "trainer",
+                                         [KEY_ROLE_HELDOUT] = "heldout",
+                                         [KEY_ROLE_RESEARCHER] = "researcher"};
+enum { N_ROLES = sizeof role_names / sizeof role_names[0] };
 
 static unsigned scope_bit(const char *name, size_t len)
 {
-    for (size_t i = 0; i < sizeof scopes / sizeof scopes[0]; i++)
+    for (size_t i = 0; i < N_SCOPES; i++)
         if (strlen(scopes[i].name) == len && memcmp(scopes[i].name, name, len) == 0)
             return scopes[i].bit;
     return 0;
@@ -70,14 +77,43 @@ bool key_scope_allows(unsigned held, unsigned wanted)
     return (held & wanted) != 0;
 }
 
+const char *key_scope_next(unsigned bits, size_t *at)
+{
+    while (*at < N_SCOPES - 1) {
+        const size_t i = (*at)++;
+        if (bits & scopes[i].bit)
+            return scopes[i].name;
+    }
+    return NULL;
+}
+
+const char *key_role_text(key_role role)
+{
+    return role_names[role];
+}
+
+bool key_is_playground(const key_info *key)
+{
+    return (key->scope & (KEY_PLAYGROUND | KEY_INFER | KEY_ADMIN)) == KEY_PLAYGROUND;
+}
+
+static key_role role_of_scopes(unsigned scope)
+{
+    if (scope & (KEY_TRAIN | KEY_ADMIN))
+        return KEY_ROLE_RESEARCHER;
+    if (scope & KEY_LABEL_EVAL)
+        return KEY_ROLE_HELDOUT;
+    return scope & KEY_LABEL ? KEY_ROLE_TRAINER : KEY_ROLE_USER;
+}
+
 static bool name_valid(const char *name)
 {
     size_t n = strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-");
     return n >= 1 && n <= 64 && name[n] == 0;
 }
 
-static bool keys_add(keys *k, const char *name, unsigned scope, const unsigned char *hash,
-                     error_text *err)
+/* Enters `info` (its name, scope, user and role) under a digest. */
+static bool keys_add(keys *k, const key_info *info, const unsigned char *hash, error_text *err)
 {
     if (k->n == MAX_KEYS)
         return error_text_set(err, "more than %d keys", MAX_KEYS);
@@ -86,11 +122,9 @@ static bool keys_add(keys *k, const char *name, unsigned scope, const unsigned c
         return error_text_set(err, "out of memory");
     k->entries = grown;
     key_entry *e = &grown[k->n];
-    memset(e, 0, sizeof *e);
+    *e = (key_entry){.info = *info};
     memcpy(e->hash, hash, HASH_BYTES);
     e->info.index = (int)k->n++;
-    snprintf(e->info.name, sizeof e->info.name, "%s", name);
-    e->info.scope = scope;
     unsigned char salt[HASH_BYTES];
     crypto_hash_sha256(salt, hash, HASH_BYTES);
     memcpy(&e->info.tenant, salt, sizeof e->info.tenant);
@@ -99,7 +133,16 @@ static bool keys_add(keys *k, const char *name, unsigned scope, const unsigned c
     return true;
 }
 
-/* ---- admin.key ---- */
+/* ---- admin.key and page.key ---- */
+
+/* A key that the daemon makes for its owner; its file is <data-dir>/<name>.key. */
+static const key_info own_keys[] = {
+    {.name = "admin", .user = "admin", .scope = KEY_ADMIN, .role = KEY_ROLE_RESEARCHER},
+    {.name = "page",
+     .user = "page",
+     .scope = KEY_PLAYGROUND | KEY_LABEL | KEY_TRAIN,
+     .role = KEY_ROLE_RESEARCHER},
+};
 
 static bool write_all(int fd, const char *bytes, size_t n)
 {
@@ -117,7 +160,8 @@ static bool write_all(int fd, const char *bytes, size_t n)
 
 /* A new file with a fresh random key in it, written beside its place and then renamed, so that
  * a crash leaves either no key or a whole one. */
-static bool admin_key_create(const char *data_dir, const char *path, error_text *err)
+static bool own_key_create(const key_info *own, const char *data_dir, const char *path,
+                           error_text *err)
 {
     unsigned char id[4], secret[SECRET_BYTES];
     char id_hex[2 * sizeof id + 1], secret_hex[2 * SECRET_BYTES + 1], text[KEY_BYTES], tmp[4096];
@@ -126,7 +170,7 @@ static bool admin_key_create(const char *data_dir, const char *path, error_text 
     sodium_bin2hex(id_hex, sizeof id_hex, id, sizeof id);
     sodium_bin2hex(secret_hex, sizeof secret_hex, secret, sizeof secret);
     int n = snprintf(text, sizeof text, "%s%s-%s\n", prefix, id_hex, secret_hex);
-    snprintf(tmp, sizeof tmp, "%s/.admin.key.%s", data_dir, id_hex);
+    snprintf(tmp, sizeof tmp, "%s/.%s.key.%s", data_dir, own->name, id_hex);
     int fd = open(tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
     bool ok = fd >= 0 && write_all(fd, text, (size_t)n) && rename(tmp, path) == 0;
     int why = errno;
@@ -134,7 +178,7 @@ static bool admin_key_create(const char *data_dir, const char *path, error_text 
         close(fd);
     if (!ok) {
         unlink(tmp);
-        error_text_set(err, "%s: cannot write the admin key: %s", path, strerror(why));
+        error_text_set(err, "%s: cannot write the %s key: %s", path, own->name, strerror(why));
     }
     sodium_memzero(secret, sizeof secret);
     sodium_memzero(secret_hex, sizeof secret_hex);
@@ -142,7 +186,7 @@ static bool admin_key_create(const char *data_dir, const char *path, error_text 
     return ok;
 }
 
-static bool admin_key_read(keys *k, int fd, const char *path, error_text *err)
+static bool own_key_read(keys *k, const key_info *own, int fd, const char *path, error_text *err)
 {
     struct stat st;
     if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
@@ -158,54 +202,105 @@ static bool admin_key_read(keys *k, int fd, const char *path, error_text *err)
     unsigned char hash[HASH_BYTES];
     crypto_hash_sha256(hash, (const unsigned char *)text, len);
     sodium_memzero(text, sizeof text);
-    return keys_add(k, "admin", KEY_ADMIN, hash, err);
+    return keys_add(k, own, hash, err);
 }
 
-static bool admin_key_load(keys *k, const char *data_dir, error_text *err)
+static bool own_key_load(keys *k, const key_info *own, const char *data_dir, error_text *err)
 {
     char path[4096];
-    if (snprintf(path, sizeof path, "%s/admin.key", data_dir) >= (int)sizeof path - 32)
+    if (snprintf(path, sizeof path, "%s/%s.key", data_dir, own->name) >= (int)sizeof path - 32)
         return error_text_set(err, "the data directory's path is too long");
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     if (fd < 0 && errno == ENOENT) {
-        if (!admin_key_create(data_dir, path, err))
+        if (!own_key_create(own, data_dir, path, err))
             return false;
         fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     }
     if (fd < 0)
         return error_text_set(err, "%s: %s", path, strerror(errno));
-    bool ok = admin_key_read(k, fd, path, err);
+    bool ok = own_key_read(k, own, fd, path, err);
     close(fd);
     return ok;
 }
 
+static bool own_keys_load(keys *k, const char *data_dir, error_text *err)
+{
+    for (size_t i = 0; i < sizeof own_keys / sizeof own_keys[0]; i++)
+        if (!own_key_load(k, &own_keys[i], data_dir, err))
+            return false;
+    return true;
+}
+
 /* ---- the key file ---- */
+
+static bool parse_scopes(const char *text, key_info *to, const char *where, error_text *err)
+{
+    return key_scopes_parse(text, &to->scope) ||
+           error_text_set(err,
+                          "%s: scopes are infer, playground, label:demo, label:rank, label:eval, "
+                          "label:*, train, admin, joined by commas",
+                          where);
+}
+
+static bool parse_hash(const char *hex, unsigned char hash[HASH_BYTES], const char *where,
+                       error_text *err)
+{
+    size_t n;
+    return (strlen(hex) == 2 * (size_t)HASH_BYTES &&
+            sodium_hex2bin(hash, HASH_BYTES, hex, strlen(hex), NULL, &n, NULL) == 0 &&
+            n == HASH_BYTES) ||
+           error_text_set(err, "%s: a SHA-256 has 64 hex digits", where);
+}
+
+static bool parse_role(const char *text, key_info *to)
+{
+    for (int i = 0; i < N_ROLES; i++)
+        if (strcmp(role_names[i], text) == 0) {
+            to->role = (key_role)i;
+            return true;
+        }
+    return false;
+}
+
+/* One of the words behind the digest. */
+static bool parse_option(const char *word, key_info *to, const char *where, error_text *err)
+{
+    if (strncmp(word, "user=", 5) == 0 && name_valid(word + 5)) {
+        snprintf(to->user, sizeof to->user, "%s", word + 5);
+        return true;
+    }
+    if (strncmp(word, "role=", 5) == 0 && parse_role(word + 5, to))
+        return true;
+    return error_text_set(err,
+                          "%s: '%.80s': expected user=NAME (of 1 to 64 A-Z a-z 0-9 _ -) or "
+                          "role=user, trainer, heldout or researcher",
+                          where, word);
+}
 
 static bool key_line_parse(keys *k, char *line, const char *where, error_text *err)
 {
     line[strcspn(line, "#\r\n")] = 0;
     char *rest = NULL;
-    char *name = strtok_r(line, " \t", &rest);
+    const char *name = strtok_r(line, " \t", &rest);
     if (!name)
         return true;
-    char *scope_text = strtok_r(NULL, " \t", &rest);
-    char *hex = strtok_r(NULL, " \t", &rest);
-    if (!scope_text || !hex || strtok_r(NULL, " \t", &rest))
-        return error_text_set(err, "%s: expected NAME SCOPES SHA256", where);
+    const char *scope_text = strtok_r(NULL, " \t", &rest);
+    const char *hex = strtok_r(NULL, " \t", &rest);
+    if (!scope_text || !hex)
+        return error_text_set(err, "%s: expected NAME SCOPES SHA256 [user=...] [role=...]", where);
     if (!name_valid(name))
         return error_text_set(err, "%s: a name is 1 to 64 of A-Z a-z 0-9 _ -", where);
-    unsigned scope;
-    if (!key_scopes_parse(scope_text, &scope))
-        return error_text_set(err,
-                              "%s: scopes are infer, playground, label:demo, label:rank, "
-                              "label:eval, train, admin, joined by commas",
-                              where);
+    key_info info = {0};
     unsigned char hash[HASH_BYTES];
-    size_t n;
-    if (strlen(hex) != 2 * (size_t)HASH_BYTES ||
-        sodium_hex2bin(hash, sizeof hash, hex, strlen(hex), NULL, &n, NULL) != 0 || n != HASH_BYTES)
-        return error_text_set(err, "%s: a SHA-256 has 64 hex digits", where);
-    return keys_add(k, name, scope, hash, err);
+    snprintf(info.name, sizeof info.name, "%s", name);
+    snprintf(info.user, sizeof info.user, "%s", name);
+    if (!parse_scopes(scope_text, &info, where, err) || !parse_hash(hex, hash, where, err))
+        return false;
+    info.role = role_of_scopes(info.scope);
+    for (const char *word; (word = strtok_r(NULL, " \t", &rest));)
+        if (!parse_option(word, &info, where, err))
+            return false;
+    return keys_add(k, &info, hash, err);
 }
 
 static bool key_file_load(keys *k, const char *path, error_text *err)
@@ -236,7 +331,7 @@ keys *keys_open(const char *data_dir, const char *key_file, error_text *err)
         free(k);
         return NULL;
     }
-    if (!admin_key_load(k, data_dir, err) || (key_file && !key_file_load(k, key_file, err))) {
+    if (!own_keys_load(k, data_dir, err) || (key_file && !key_file_load(k, key_file, err))) {
         keys_free(k);
         return NULL;
     }

@@ -60,6 +60,7 @@ enum {
     LIMIT_STORE_GROUP_MS = 500,            /* queued writes are synced together after so long */
     LIMIT_STORE_RETRY_MS = 5000,           /* and tried again so long after they failed */
     LIMIT_STORE_QUEUED = 4096,             /* or as soon as there are so many */
+    LIMIT_STORE_POSTED = 256,              /* more calls waiting: a post is refused */
     LIMIT_STORE_METRICS_BYTES = 64 * 1024, /* one step's, as JSON */
 
     /* uploads */

@@ -8,7 +8,10 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { TEXT_MAX = 16 * 1024 * 1024 }; /* one value; far beyond any that the daemon stores */
+enum {
+    TEXT_MAX = 16 * 1024 * 1024, /* one value; far beyond any that the daemon stores */
+    FIRST_WITH_TEXT = 2          /* the version whose tables hold what people wrote */
+};
 
 /* Lists run newest first: `row` grows with every insert. Status is a store_job_status. */
 static const char *const steps[] = {
@@ -53,6 +56,92 @@ static const char *const steps[] = {
     " alias TEXT NOT NULL, version INTEGER NOT NULL, policy TEXT NOT NULL, previous TEXT,"
     " in_flight TEXT NOT NULL, reason TEXT, updated_by TEXT NOT NULL,"
     " updated_at INTEGER NOT NULL, PRIMARY KEY (alias, version)) STRICT, WITHOUT ROWID;",
+
+    /* What people gave (store_human.h). From here on a copy of the database holds people's text:
+     * database_scrub removes those that later migrations leave. erased_at: when its text went. */
+    "CREATE TABLE people ("
+    " name TEXT PRIMARY KEY, notice INTEGER NOT NULL, share INTEGER NOT NULL,"
+    " decided_at INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
+
+    "CREATE TABLE requests ("
+    " user TEXT NOT NULL, id TEXT NOT NULL, policy TEXT NOT NULL, model TEXT NOT NULL,"
+    " created_at INTEGER NOT NULL, PRIMARY KEY (user, id)) STRICT, WITHOUT ROWID;"
+    "CREATE INDEX requests_by_age ON requests(created_at);"
+
+    "CREATE TABLE prompts ("
+    " row INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, user TEXT NOT NULL,"
+    " form TEXT NOT NULL CHECK (form IN ('text', 'messages')), prompt TEXT NOT NULL,"
+    " output TEXT NOT NULL, policy TEXT NOT NULL, request TEXT NOT NULL,"
+    " notice INTEGER NOT NULL, created_at INTEGER NOT NULL,"
+    " erased_at INTEGER NOT NULL DEFAULT 0) STRICT;"
+    "CREATE INDEX prompts_of_user ON prompts(user, row);"
+
+    "CREATE TABLE votes ("
+    " row INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, user TEXT NOT NULL,"
+    " left_request TEXT NOT NULL, right_request TEXT NOT NULL, left_policy TEXT NOT NULL,"
+    " right_policy TEXT NOT NULL, left_model TEXT NOT NULL, right_model TEXT NOT NULL,"
+    " vote TEXT NOT NULL CHECK (vote IN ('a', 'b', 'tie', 'both_bad')),"
+    " shown_left TEXT NOT NULL CHECK (shown_left IN ('a', 'b')), blind INTEGER NOT NULL,"
+    " created_at INTEGER NOT NULL, UNIQUE (user, left_request, right_request)) STRICT;"
+
+    "CREATE TABLE tasks ("
+    " row INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE,"
+    " kind TEXT NOT NULL CHECK (kind IN ('demo', 'rank', 'eval')), prompt_id TEXT, file TEXT,"
+    " owner TEXT NOT NULL, form TEXT NOT NULL, prompt TEXT NOT NULL, policies TEXT NOT NULL,"
+    " created_by TEXT NOT NULL, state INTEGER NOT NULL, k INTEGER NOT NULL,"
+    " max_tokens INTEGER NOT NULL, overlap INTEGER NOT NULL, gold INTEGER NOT NULL,"
+    " guideline INTEGER NOT NULL, seed INTEGER NOT NULL, created_at INTEGER NOT NULL,"
+    " n_labels INTEGER NOT NULL DEFAULT 0, erased_at INTEGER NOT NULL DEFAULT 0) STRICT;"
+    "CREATE INDEX tasks_by_state ON tasks(kind, state, row);"
+    "CREATE INDEX tasks_of_prompt ON tasks(prompt_id, kind);"
+    "CREATE INDEX tasks_of_owner ON tasks(owner);"
+
+    "CREATE TABLE outputs ("
+    " row INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, task TEXT NOT NULL REFERENCES tasks(id),"
+    " policy TEXT NOT NULL, text TEXT NOT NULL) STRICT;"
+    "CREATE INDEX outputs_of_task ON outputs(task, row);"
+
+    "CREATE TABLE leases ("
+    " labeler TEXT NOT NULL, task TEXT NOT NULL REFERENCES tasks(id), given_at INTEGER NOT NULL,"
+    " expires_at INTEGER NOT NULL, ended INTEGER NOT NULL DEFAULT 0,"
+    " PRIMARY KEY (labeler, task)) STRICT, WITHOUT ROWID;"
+    "CREATE INDEX leases_of_task ON leases(task);"
+
+    "CREATE TABLE rankings ("
+    " row INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, submission TEXT NOT NULL,"
+    " labeler TEXT NOT NULL, role TEXT NOT NULL, task TEXT NOT NULL REFERENCES tasks(id),"
+    " kind TEXT NOT NULL, shown_json TEXT NOT NULL, ratings_json TEXT NOT NULL,"
+    " groups_json TEXT NOT NULL, comment TEXT, rate_ms INTEGER NOT NULL,"
+    " rank_ms INTEGER NOT NULL, guideline INTEGER NOT NULL, gold INTEGER NOT NULL,"
+    " created_at INTEGER NOT NULL, erased_at INTEGER NOT NULL DEFAULT 0,"
+    " UNIQUE (labeler, submission), UNIQUE (task, labeler),"
+    " CHECK (role <> 'heldout' OR kind = 'eval')) STRICT;"
+
+    "CREATE TABLE demonstrations ("
+    " row INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, submission TEXT NOT NULL,"
+    " labeler TEXT NOT NULL, role TEXT NOT NULL, task TEXT REFERENCES tasks(id),"
+    " prompt_kind TEXT NOT NULL, prompt TEXT NOT NULL, category TEXT NOT NULL,"
+    " completion TEXT NOT NULL, source TEXT NOT NULL, base_request TEXT,"
+    " guideline INTEGER NOT NULL, created_at INTEGER NOT NULL,"
+    " erased_at INTEGER NOT NULL DEFAULT 0, UNIQUE (labeler, submission),"
+    " CHECK (role <> 'heldout')) STRICT;"
+    "CREATE INDEX demonstrations_of_task ON demonstrations(task);"
+
+    "CREATE TABLE skips ("
+    " row INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, submission TEXT NOT NULL,"
+    " labeler TEXT NOT NULL, role TEXT NOT NULL, task TEXT NOT NULL REFERENCES tasks(id),"
+    " reason TEXT NOT NULL, note TEXT, created_at INTEGER NOT NULL,"
+    " erased_at INTEGER NOT NULL DEFAULT 0, UNIQUE (labeler, submission)) STRICT;"
+    "CREATE INDEX skips_of_task ON skips(task);"
+
+    "CREATE TABLE datasets ("
+    " row INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, name TEXT NOT NULL, kind TEXT NOT NULL,"
+    " parameters_json TEXT NOT NULL, manifest_json TEXT NOT NULL, train_file TEXT,"
+    " valid_file TEXT, test_file TEXT, created_by TEXT NOT NULL,"
+    " stale INTEGER NOT NULL DEFAULT 0, created_at INTEGER NOT NULL) STRICT;"
+    "CREATE TABLE dataset_rows ("
+    " source TEXT NOT NULL, dataset TEXT NOT NULL REFERENCES datasets(id),"
+    " PRIMARY KEY (source, dataset)) STRICT, WITHOUT ROWID;",
 };
 
 const schema schema_current = {steps, sizeof steps / sizeof steps[0]};
@@ -111,6 +200,7 @@ ON_STORE static int apply_pragmas(database *db)
                           "PRAGMA trusted_schema = OFF;"
                           "PRAGMA cell_size_check = ON;"
                           "PRAGMA mmap_size = 0;"
+                          "PRAGMA secure_delete = ON;" /* what is erased is overwritten */
                           "PRAGMA journal_size_limit = 4194304;");
 }
 
@@ -232,6 +322,28 @@ bool database_open(database *db, const char *path, const schema *to, error_text 
     if (!ok)
         database_close(db);
     return ok;
+}
+
+store_status database_scrub(database *db, error_text *err)
+{
+    statement q = statement_begin(db, "PRAGMA wal_checkpoint(TRUNCATE)");
+    const bool busy = statement_row(&q) && column_i64(&q) != 0;
+    const store_status status = statement_end(&q, err);
+    if (status != STORE_OK)
+        return status;
+    if (busy) {
+        error_text_set(err, "the log of the database cannot be emptied now");
+        return STORE_UNAVAILABLE;
+    }
+    char copy[PATH_MAX];
+    for (int v = FIRST_WITH_TEXT; v <= schema_current.n_steps; v++) {
+        snprintf(copy, sizeof copy, "%s.v%d", sqlite3_db_filename(db->handle, "main"), v);
+        if (unlink(copy) != 0 && errno != ENOENT) {
+            error_text_set(err, "%s: %s", copy, strerror(errno));
+            return STORE_UNAVAILABLE;
+        }
+    }
+    return STORE_OK;
 }
 
 void database_close(database *db)

@@ -18,6 +18,9 @@ extern const schema schema_current;
  * process, saves a copy beside it (<path>.v<version>) before an older one is changed, and migrates
  * it. False with *err: nothing stays open. */
 bool database_open(database *db, const char *path, const schema *to, error_text *err) ON_STORE;
+/* Makes what was deleted unreadable: empties the log, and removes copies from before a migration
+ * that hold people's text. Not inside a transaction. STORE_UNAVAILABLE: text may be left. */
+store_status database_scrub(database *db, error_text *err) ON_STORE;
 void database_close(database *db) ON_STORE; /* one that is not open: nothing happens */
 
 #endif

@@ -17,7 +17,7 @@
 
 #include <sqlite3.h>
 
-enum { STATEMENTS_MAX = 96 };
+enum { STATEMENTS_MAX = 192 };
 
 /* The one connection, and what it has prepared. */
 typedef struct database {

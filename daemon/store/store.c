@@ -10,9 +10,16 @@
 #include <string.h>
 #include <time.h>
 
-typedef enum call_kind { CALL_READ, CALL_WRITE, CALL_QUEUE, CALL_STOP } call_kind;
+typedef enum call_kind {
+    CALL_READ,
+    CALL_WRITE,
+    CALL_QUEUE,
+    CALL_ALONE, /* outside of a transaction */
+    CALL_POST,  /* as CALL_QUEUE, but nobody waits */
+    CALL_STOP
+} call_kind;
 
-/* One caller that waits; lies on its stack. */
+/* One caller that waits; lies on its stack. (A CALL_POST is malloc'd and freed by the thread.) */
 typedef struct call {
     mail mail;
     call_kind kind;
@@ -177,29 +184,56 @@ static void keep_queued(store *s, store_queued *w)
     s->n_queued++;
 }
 
-/* Runs a write inside the transaction. */
-ON_STORE static void handle_write(store *s, call *c)
+/* Runs a write inside the transaction, which is lost when that fails. */
+ON_STORE static store_status write_now(store *s, store_op *op, void *arg, error_text *err)
 {
-    store_status status = begin(s, c->err);
+    store_status status = begin(s, err);
     if (status == STORE_OK)
-        status = apply(s, c->op, c->arg, c->err);
+        status = apply(s, op, arg, err);
     if (status == STORE_UNAVAILABLE) {
-        const error_text why = *c->err;
+        const error_text why = *err;
         lose_transaction(s, &why);
     }
-    if (c->kind == CALL_QUEUE) {
-        store_queued *w = c->arg;
-        if (status == STORE_OK)
-            keep_queued(s, w);
-        else
-            w->free(w);
-        answer(s, c, status);
-    } else if (status == STORE_OK) {
+    return status;
+}
+
+/* Keeps a queued write that succeeded until it is synced; frees others. */
+static void settle_queued(store *s, store_queued *w, store_status status)
+{
+    if (status == STORE_OK)
+        keep_queued(s, w);
+    else
+        w->free(w);
+}
+
+ON_STORE static void handle_write(store *s, call *c)
+{
+    const store_status status = write_now(s, c->op, c->arg, c->err);
+    if (c->kind == CALL_WRITE && status == STORE_OK) {
         c->next = s->waiting;
         s->waiting = c;
-    } else {
-        answer(s, c, status);
+        return;
     }
+    if (c->kind == CALL_QUEUE)
+        settle_queued(s, c->arg, status);
+    answer(s, c, status);
+}
+
+ON_STORE static void handle_post(store *s, call *c)
+{
+    error_text why;
+    const store_status status = write_now(s, c->op, c->arg, &why);
+    if (status != STORE_OK)
+        log_event(LOG_WARN, "store_post_dropped", "%.400s", why.text);
+    settle_queued(s, c->arg, status);
+    free(c);
+}
+
+ON_STORE static void handle_alone(store *s, call *c)
+{
+    if (database_in_transaction(&s->db))
+        commit(s);
+    answer(s, c, c->op(&s->db, c->arg, c->err));
 }
 
 /* False: the thread is to end. */
@@ -213,6 +247,10 @@ ON_STORE static bool handle_all(store *s, mail *calls)
             go_on = false;
         else if (c->kind == CALL_READ)
             answer(s, c, c->op(&s->db, c->arg, c->err));
+        else if (c->kind == CALL_ALONE)
+            handle_alone(s, c);
+        else if (c->kind == CALL_POST)
+            handle_post(s, c);
         else
             handle_write(s, c);
     }
@@ -280,6 +318,12 @@ store_status store__read(store *s, store_op *op, void *arg, error_text *err)
     return post_and_wait(s, &c);
 }
 
+store_status store__alone(store *s, store_op *op, void *arg, error_text *err)
+{
+    call c = {.kind = CALL_ALONE, .op = op, .arg = arg, .err = err};
+    return post_and_wait(s, &c);
+}
+
 store_status store__write(store *s, store_op *op, void *arg, error_text *err)
 {
     call c = {.kind = CALL_WRITE, .op = op, .arg = arg, .err = err};
@@ -292,6 +336,46 @@ store_status store__queue(store *s, store_queued *w, error_text *err)
     const store_status status = post_and_wait(s, &c);
     if (!c.answered) /* never posted */
         w->free(w);
+    return status;
+}
+
+bool store__post(store *s, store_queued *w)
+{
+    call *c = calloc(1, sizeof *c);
+    if (c)
+        *c = (call){.kind = CALL_POST, .op = w->op, .arg = w};
+    if (c && mailbox_count(&s->inbox) < LIMIT_STORE_POSTED && mailbox_post(&s->inbox, &c->mail))
+        return true;
+    free(c);
+    w->free(w);
+    return false;
+}
+
+typedef struct beyond_args {
+    const char *sql;
+    const row_kind *kind;
+    uint64_t after;
+    uint32_t limit;
+    void *rows;
+    size_t n;
+} beyond_args;
+
+ON_STORE static store_status beyond(database *db, void *arg, error_text *err)
+{
+    beyond_args *a = arg;
+    statement q = statement_begin(db, a->sql);
+    bind_u64(&q, a->after);
+    bind_i64(&q, a->limit);
+    return statement_all(&q, a->kind, a->limit, &a->rows, &a->n, NULL, err);
+}
+
+store_status store__beyond(store *s, const char *sql, const row_kind *kind, uint64_t after,
+                           uint32_t limit, void **rows, size_t *n, error_text *err)
+{
+    beyond_args a = {.sql = sql, .kind = kind, .after = after, .limit = limit};
+    const store_status status = store__read(s, beyond, &a, err);
+    *rows = a.rows;
+    *n = a.n;
     return status;
 }
 

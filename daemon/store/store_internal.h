@@ -4,6 +4,7 @@
 
 #include "store/statement.h"
 #include "store/store.h"
+#include "store/store_human.h"
 
 /* What a call does on the store thread. An operation that fails leaves nothing changed: it runs in
  * a savepoint. It may run a second time if the transaction that it was part of was lost. */
@@ -11,6 +12,8 @@ typedef store_status store_op(database *db, void *arg, error_text *err);
 
 /* Runs op on the store thread and waits for its answer; arg stays the caller's. */
 store_status store__read(store *s, store_op *op, void *arg, error_text *err);
+/* Likewise, outside of any transaction: what is under way is committed first. */
+store_status store__alone(store *s, store_op *op, void *arg, error_text *err);
 /* Likewise, and waits until what it wrote is synced. */
 store_status store__write(store *s, store_op *op, void *arg, error_text *err);
 
@@ -25,6 +28,32 @@ typedef struct store_queued {
 /* Runs w->op and answers; w is the store's from here on, whatever the answer, and freed when it is
  * synced. */
 store_status store__queue(store *s, store_queued *w, error_text *err);
+
+/* Likewise, without waiting for an answer; any thread, the loop included. False: too much waits or
+ * memory is out, and w is freed. What cannot be written later is dropped, with a line in the log.
+ */
+bool store__post(store *s, store_queued *w);
+
+/* Rows with row > after, oldest first, at most limit. sql: a literal whose parameters are after and
+ * limit. */
+store_status store__beyond(store *s, const char *sql, const row_kind *kind, uint64_t after,
+                           uint32_t limit, void **rows, size_t *n, error_text *err);
+
+/* ---- on the store thread, between the files that know one table each ---- */
+
+/* As store_request_get. */
+store_status store__request_find(database *db, const char *user, const char *id, store_request *out,
+                                 error_text *err) ON_STORE;
+/* As store_task_get. */
+store_status store__task_load(database *db, const char *id, store_task *out,
+                              error_text *err) ON_STORE;
+/* May this labeler label the task? STORE_NOT_FOUND: they never held it, or it was erased;
+ * STORE_CONFLICT: they have labelled or skipped it. */
+store_status store__lease_check(database *db, const char *labeler, const char *task,
+                                error_text *err) ON_STORE;
+/* They are done with it; a label counts towards the task's overlap. */
+store_status store__lease_end(database *db, const char *labeler, const char *task, bool labelled,
+                              error_text *err) ON_STORE;
 
 /* STORE_UNAVAILABLE with its text. */
 store_status store__no_memory(error_text *err);

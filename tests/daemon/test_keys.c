@@ -74,7 +74,7 @@ TEST(a_key_file_adds_keys_with_scopes)
     test_write_file(path_in("keys"), text, strlen(text));
     keys *k = open_keys(path_in("keys"));
     key_info one, two;
-    EXPECT_EQ(keys_count(k), 3);
+    EXPECT_EQ(keys_count(k), 4); /* admin and page are there already */
     EXPECT_EQ(keys_find(k, "sk-inst-lab-1", 13, &one), KEY_FOUND);
     EXPECT_EQ(keys_find(k, "sk-inst-lab-2", 13, &two), KEY_FOUND);
     EXPECT_STR(one.name, "lab");
@@ -84,6 +84,77 @@ TEST(a_key_file_adds_keys_with_scopes)
     EXPECT_EQ(keys_find(k, "sk-inst-lab-1x", 14, &one), KEY_UNKNOWN);
     EXPECT_EQ(keys_find(k, "sk-inst-lab-", 12, &one), KEY_UNKNOWN);
     keys_free(k);
+}
+
+TEST(the_first_start_makes_a_page_key_that_may_not_infer_for_others)
+{
+    keys *k = open_keys(NULL);
+    size_t len;
+    char *text = test_read_file(path_in("page.key"), &len);
+    struct stat st;
+    stat(path_in("page.key"), &st);
+    EXPECT_EQ(st.st_mode & 0777, 0600);
+    key_info info;
+    EXPECT_EQ(keys_find(k, text, len - 1, &info), KEY_FOUND);
+    EXPECT_EQ(info.scope, KEY_PLAYGROUND | KEY_LABEL | KEY_TRAIN);
+    EXPECT_STR(info.user, "page");
+    EXPECT_EQ(info.role, KEY_ROLE_RESEARCHER);
+    EXPECT(key_is_playground(&info));
+    keys_free(k);
+    free(text);
+}
+
+static key_info key_of_line(const char *scopes, const char *options)
+{
+    char text[512];
+    snprintf(text, sizeof text, "lab %s " LAB_1 "%s\n", scopes, options);
+    test_write_file(path_in("keys"), text, strlen(text));
+    keys *k = open_keys(path_in("keys"));
+    key_info info;
+    EXPECT_EQ(keys_find(k, "sk-inst-lab-1", 13, &info), KEY_FOUND);
+    keys_free(k);
+    return info;
+}
+
+TEST(a_line_may_say_who_holds_the_key_and_what_they_are)
+{
+    const key_info said = key_of_line("label:rank", " role=heldout user=anna");
+    EXPECT_STR(said.name, "lab");
+    EXPECT_STR(said.user, "anna");
+    EXPECT_EQ(said.role, KEY_ROLE_HELDOUT);
+    EXPECT_STR(key_of_line("label:rank", "").user, "lab");
+}
+
+TEST(without_a_role_the_scopes_tell_it)
+{
+    EXPECT_EQ(key_of_line("playground,infer", "").role, KEY_ROLE_USER);
+    EXPECT_EQ(key_of_line("label:demo,label:rank", "").role, KEY_ROLE_TRAINER);
+    EXPECT_EQ(key_of_line("label:rank,label:eval", "").role, KEY_ROLE_HELDOUT);
+    EXPECT_EQ(key_of_line("label:*,train", "").role, KEY_ROLE_RESEARCHER);
+    EXPECT_EQ(key_of_line("admin", "").role, KEY_ROLE_RESEARCHER);
+    EXPECT_EQ(key_of_line("label:*", "").scope, KEY_LABEL);
+}
+
+TEST(only_a_playground_key_without_api_scopes_is_the_playground)
+{
+    const key_info page = key_of_line("playground,label:*,train", "");
+    const key_info both = key_of_line("playground,infer", "");
+    const key_info api = key_of_line("infer", "");
+    const key_info admin = key_of_line("playground,admin", "");
+    EXPECT(key_is_playground(&page));
+    EXPECT(!key_is_playground(&both));
+    EXPECT(!key_is_playground(&api));
+    EXPECT(!key_is_playground(&admin));
+    EXPECT(!key_is_playground(&(key_info){0}));
+}
+
+TEST(the_names_of_scopes_are_told_one_by_one)
+{
+    size_t at = 0;
+    EXPECT_STR(key_scope_next(KEY_TRAIN | KEY_LABEL_RANK | KEY_INFER, &at), "infer");
+    EXPECT_STR(key_scope_next(KEY_TRAIN | KEY_LABEL_RANK | KEY_INFER, &at), "label:rank");
+    EXPECT_STR(key_scope_next(KEY_TRAIN | KEY_LABEL_RANK | KEY_INFER, &at), "train");
+    EXPECT(!key_scope_next(KEY_TRAIN | KEY_LABEL_RANK | KEY_INFER, &at));
 }
 
 static void expect_refused(const char *text, const char *part)
@@ -105,7 +176,9 @@ TEST(a_bad_key_file_is_refused_with_its_line)
     expect_refused("a infer, " LAB_1 "\n", "keys:1: scopes are");
     expect_refused("a infer 1234\n", "keys:1: a SHA-256");
     expect_refused("a/b infer " LAB_1 "\n", "keys:1: a name");
-    expect_refused("a infer " LAB_1 " more\n", "keys:1: expected");
+    expect_refused("a infer " LAB_1 " more\n", "keys:1: 'more': expected user=NAME");
+    expect_refused("a infer " LAB_1 " user=\n", "keys:1: 'user=': expected");
+    expect_refused("a infer " LAB_1 " role=boss\n", "keys:1: 'role=boss': expected");
 }
 
 TEST(an_admin_key_that_others_may_read_is_refused)
