@@ -228,6 +228,18 @@ static void put_required(eng__text *out, unsigned method)
     eng__text_put(out, "]", 1);
 }
 
+/* What training_file and validation_file may be: PPO reads the prompts of any row that has one. */
+static void put_formats(eng__text *out, job_method method)
+{
+    static const char *const formats[] = {
+        [JOB_PRETRAIN] = "\"pretrain\"",
+        [JOB_SUPERVISED] = "\"supervised\"",
+        [JOB_REWARD_MODEL] = "\"reward_model\"",
+        [JOB_PPO] = "\"ppo\",\"supervised\",\"reward_model\"",
+    };
+    eng__text_printf(out, ",\"x-training-formats\":[%s]", formats[method]);
+}
+
 /* All of PRESETS is one preset of one method, so far. */
 static void put_presets(eng__text *out, unsigned method)
 {
@@ -264,6 +276,7 @@ char *schema_json(job_method method)
     eng__text_put(&out, "}}}", 3);
     put_required(&out, bit);
     put_presets(&out, bit);
+    put_formats(&out, method);
     eng__text_put(&out, "}", 1);
     if (out.failed)
         eng__text_free(&out);
