@@ -199,10 +199,25 @@ static eng_status start_training(instructd *d, eng_error *err)
                : eng_fail(err, ENG_IO, "%.400s", why.text);
 }
 
+/* Those that follow the alias are the scheduler's to move. */
+static void on_moved(void *arg, const char *alias, policy *to)
+{
+    instructd *d = arg;
+    cmd *c = cmd_create(CMD_MOVE, 0);
+    if (!c)
+        return; /* they finish where they are */
+    snprintf(c->alias, sizeof c->alias, "%s", alias);
+    c->policy = policy_ref(to);
+    if (!mailbox_post(&d->inbox, &c->mail))
+        cmd_free(c);
+}
+
 static void *load_model(void *arg)
 {
     instructd *d = arg;
-    const publisher_options options = policy_options(&d->options.config);
+    publisher_options options = policy_options(&d->options.config);
+    options.moved = on_moved;
+    options.moved_arg = d;
     eng_error err = {{0}};
     eng_status rc =
         publisher_open(&d->publisher, &options, d->registry, d->store, d->events, d->metrics, &err);

@@ -291,6 +291,7 @@ static bool parse_tree(gen_family family, const char *body, size_t len, const cJ
     r->tenant = context->tenant;
     if (!api_resolve_member(context->registry, root, &r->policy, r->format.model, err))
         return false;
+    r->follows = api_member_follows(context->registry, root);
     if (eng_model_has_score(policy_model(r->policy)))
         return api_invalid(err, "invalid_value", "model",
                            "%s is a reward model: it scores (/v1/rewards) and writes nothing",

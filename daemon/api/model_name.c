@@ -31,3 +31,9 @@ bool api_resolve_member(policy_registry *registry, const cJSON *root, policy **o
         return field_wrong(err, "model", "a string", name);
     return api_resolve(registry, cJSON_IsString(name) ? name->valuestring : NULL, out, label, err);
 }
+
+bool api_member_follows(policy_registry *registry, const cJSON *root)
+{
+    return policy_registry_follows(
+        registry, cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(root, "model")));
+}

@@ -14,5 +14,7 @@ bool api_resolve(policy_registry *registry, const char *name, policy **out, char
 /* The same for a body's "model", absent and null included; another type is 400. */
 bool api_resolve_member(policy_registry *registry, const cJSON *root, policy **out, char label[96],
                         api_error *err);
+/* Does a body's "model" name an alias whose requests move with it? */
+bool api_member_follows(policy_registry *registry, const cJSON *root);
 
 #endif

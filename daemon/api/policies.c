@@ -205,11 +205,8 @@ static bool read_in_flight(const cJSON *v, api_move *out, api_error *err)
         return true;
     if (!s || (strcmp(s, "pin") != 0 && strcmp(s, "recompute") != 0))
         return field_wrong(err, "in_flight", "\"pin\" or \"recompute\"", v);
-    if (strcmp(s, "recompute") == 0)
-        return api_invalid(err, "unsupported_parameter", "in_flight",
-                           "in_flight \"recompute\" is not supported: running requests finish on "
-                           "the policy that they were admitted with");
     out->has_in_flight = true;
+    out->recompute = strcmp(s, "recompute") == 0;
     return true;
 }
 

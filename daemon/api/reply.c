@@ -139,6 +139,21 @@ static void put_logprobs(buf *out, const gen_reply *reply, token_records records
         logprobs_completion(out, reply->tok, records);
 }
 
+/* Of a choice that is complete and whose request follows its alias. */
+static void put_spans(buf *out, const gen_chunk *last)
+{
+    if (!last || !last->n_spans)
+        return;
+    for (uint32_t i = 0; i < last->n_spans; i++) {
+        buf_puts(out, i ? ",{\"policy\":" : ",\"policy_spans\":[{\"policy\":");
+        json_cstring(out, last->spans[i].policy);
+        JSON_LIT(out, ",\"from\":");
+        json_uint(out, last->spans[i].from);
+        buf_putc(out, '}');
+    }
+    buf_putc(out, ']');
+}
+
 static void put_prompt_ids(buf *out, const gen_reply *reply, uint32_t index)
 {
     const gen_prompt *prompt = &reply->request->prompts[index / reply->request->n];
@@ -179,6 +194,7 @@ typedef struct choice_piece {
     bool role, last;       /* chat's opening chunk; the chunk with the finish_reason */
     const gen_chunk *text; /* its text and log-probs, or NULL */
     const gen_chunk *ids;  /* its sampled ids, or NULL */
+    const gen_chunk *end;  /* the chunk that ends the choice, or NULL */
     gen_finish finish;
 } choice_piece;
 
@@ -216,6 +232,7 @@ static void put_choice_piece(gen_reply *reply, const choice_piece *piece, const 
         JSON_LIT(out, ",\"token_ids\":");
         json_ids(out, piece->ids ? piece->ids->ids : NULL, piece->ids ? piece->ids->n_ids : 0);
     }
+    put_spans(out, piece->end);
     buf_putc(out, '}');
     c->started = true;
     close_choices(reply, reply->request->format.continuous_usage ? usage : NULL, out);
@@ -252,7 +269,8 @@ static void stream_chunk(gen_reply *reply, const event *ev, buf *out)
     if (!ends)
         return;
     /* An end token alone rides on the last chunk; chat shows no log-probs for it. */
-    piece = (choice_piece){.index = chunk->choice, .last = true, .finish = chunk->finish};
+    piece =
+        (choice_piece){.index = chunk->choice, .last = true, .finish = chunk->finish, .end = chunk};
     if (!has_text) {
         piece.ids = chunk;
         piece.text = chat ? NULL : chunk;
@@ -398,6 +416,7 @@ static void put_whole_choice(const gen_reply *reply, uint32_t index, buf *out)
         put_prompt_ids(out, reply, index);
         put_whole_ids(out, c);
     }
+    put_spans(out, c->n_parts ? c->part_chunks[c->n_parts - 1] : NULL);
     buf_putc(out, '}');
 }
 

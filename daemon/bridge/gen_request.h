@@ -42,8 +42,10 @@ typedef struct gen_request {
     atomic_uint refs; /* (a) */
     uint64_t id;      /* the key of every message; set by the loop at submission */
     gen_class class;
-    policy *policy;     /* pinned */
-    uint64_t tenant;    /* prefix-cache salt: requests share prefixes within a tenant; never 0 */
+    policy *policy;  /* pinned */
+    bool follows;    /* named an alias whose in_flight is "recompute": the scheduler moves it when
+                        that alias moves; the alias stands before the @ of format.model */
+    uint64_t tenant; /* prefix-cache salt: requests share prefixes within a tenant; never 0 */
     int64_t arrived_ns; /* CLOCK_MONOTONIC */
 
     gen_prompt *prompts;

@@ -17,6 +17,7 @@ void cmd_free(cmd *c)
     if (!c)
         return;
     gen_request_unref(c->request);
+    policy_unref(c->policy);
     free(c);
 }
 
@@ -36,6 +37,7 @@ static void free_chunk(gen_chunk *chunk)
         free(chunk->tokens[i].top);
     free(chunk->tokens);
     free(chunk->ids);
+    free(chunk->spans);
     free(chunk->id_logprobs);
     free(chunk->text);
 }

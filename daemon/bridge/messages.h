@@ -21,6 +21,8 @@ typedef enum cmd_kind {
     CMD_CANCEL, /* frees slot and blocks within one step, wherever the request is */
     CMD_PARK,   /* its reader is slow: pause its sequences, keep their blocks */
     CMD_RESUME,
+    CMD_MOVE, /* .alias moved to .policy: those that follow it go on under that one, from the next
+                 step; their blocks are computed again. From whoever moved it */
     CMD_DRAIN /* refuse further submissions with 503 draining */
 } cmd_kind;
 
@@ -29,6 +31,8 @@ typedef struct cmd {
     cmd_kind kind;
     uint64_t request_id;
     gen_request *request;
+    char alias[65];
+    policy *policy; /* a reference, the command's */
 } cmd;
 
 /* ---- compute -> loop ---- */
@@ -47,6 +51,12 @@ typedef struct gen_token {
     eng_top_logprob *top; /* n_top entries, best first; owned by the event */
 } gen_token;
 
+/* From the from-th sampled token of a choice on, this policy drew. */
+typedef struct gen_span {
+    char policy[POLICY_ID_CHARS + 1];
+    uint32_t from;
+} gen_span;
+
 typedef struct gen_chunk {
     uint32_t choice; /* prompt*n + j */
     char *text;      /* valid UTF-8, may be empty; owned */
@@ -58,6 +68,8 @@ typedef struct gen_chunk {
     float *id_logprobs; /* [n_ids] if request->drawn_logprobs; owned */
     float score;        /* if request->score */
     gen_finish finish;  /* other than GEN_RUNNING on a choice's last chunk */
+    gen_span *spans;    /* of the whole choice, on its last chunk, if request->follows; owned */
+    uint32_t n_spans;
 } gen_chunk;
 
 typedef struct gen_usage {

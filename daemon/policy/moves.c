@@ -236,6 +236,9 @@ static publish_result move_durably(publisher *p, const publish_move *m, policy *
     if (policy_registry_point(p->registry, file.name, to, back, &why) != ENG_OK)
         log_event(LOG_ERROR, "alias_not_served", "alias=%s error=\"%s\"", file.name, why.text);
     policy_unref(back);
+    policy_registry_set_follows(p->registry, file.name, v.recompute);
+    if (v.recompute && p->moved)
+        p->moved(p->moved_arg, file.name, to); /* under the lock, so that moves are told in order */
     note_move(p, file.name, &v, previous[0] ? previous : NULL, m->reason);
     fill_state(out, &file);
     return PUBLISH_OK;

@@ -35,6 +35,10 @@ typedef struct publisher_options {
     uint32_t max_resident;         /* policies of one alias in memory; 0 = 3 */
     uint64_t max_bytes;            /* of all resident policies; 0 = what the system has free */
     const char *code_rev;          /* for lineages */
+    /* Told of each move of an alias whose in_flight is "recompute", in the order of moves; must not
+     * wait or call back. May be NULL. [any thread] */
+    void (*moved)(void *arg, const char *alias, policy *to);
+    void *moved_arg;
 } publisher_options;
 
 /* Makes the directories, sweeps .tmp-*, verifies what the alias files name, quarantines what is

@@ -21,6 +21,8 @@ static bool copy_options(publisher *p, const publisher_options *o)
     p->published_options.serve_type = o->published_type;
     p->max_resident = o->max_resident ? o->max_resident : DEFAULT_RESIDENT;
     p->max_bytes = o->max_bytes;
+    p->moved = o->moved;
+    p->moved_arg = o->moved_arg;
     return p->data_dir && p->base_model && p->base_alias && (p->code_rev || !o->code_rev);
 }
 

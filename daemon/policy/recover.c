@@ -223,6 +223,7 @@ static eng_status serve(recovery *r, eng_error *err)
     drop_dead_lines(r);
     publisher_enter_alias(p, &r->file, last_number(p, &r->file));
     st = policy_registry_point(p->registry, r->file.name, r->policy, NULL, err);
+    policy_registry_set_follows(p->registry, r->file.name, r->file.list[0].recompute);
     if (st == ENG_OK)
         publisher_note_state(p, policy_id(r->policy), policy_stage(r->policy), "active", NULL);
     return st;

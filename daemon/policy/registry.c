@@ -15,6 +15,7 @@ enum { MAX_ALIASES = 16, MAX_RESIDENTS = 64, MAX_SPARES = 2, LABEL_BYTES = 96 };
 typedef struct alias {
     char name[LIMIT_NAME_BYTES + 1];
     policy *policy, *previous; /* residents; previous may be NULL */
+    bool follows;              /* its requests move with it */
 } alias;
 
 /* A policy in memory that a name can find. The registry holds one reference to it. */
@@ -242,6 +243,26 @@ bool policy_registry_ready(policy_registry *r)
     bool ready = r->n_aliases > 0;
     pthread_mutex_unlock(&r->mutex);
     return ready;
+}
+
+bool policy_registry_follows(policy_registry *r, const char *name)
+{
+    pthread_mutex_lock(&r->mutex);
+    const alias *a = name           ? find_alias(r, name, strlen(name))
+                     : r->n_aliases ? &r->aliases[0]
+                                    : NULL;
+    const bool follows = a && a->follows;
+    pthread_mutex_unlock(&r->mutex);
+    return follows;
+}
+
+void policy_registry_set_follows(policy_registry *r, const char *name, bool follows)
+{
+    pthread_mutex_lock(&r->mutex);
+    alias *a = find_alias(r, name, strlen(name));
+    if (a)
+        a->follows = follows;
+    pthread_mutex_unlock(&r->mutex);
 }
 
 /* Under the mutex. */

@@ -35,21 +35,23 @@ typedef struct hold {
 } hold;
 
 struct publisher {
-    char *data_dir, *base_model, *base_alias, *code_rev; /* (i) */
-    eng_model_options base_options, published_options;   /* (i) */
-    uint32_t max_resident;                               /* (i) */
-    uint64_t max_bytes;                                  /* (i) 0 = ask the system */
-    policy_registry *registry;                           /* (i) these four are the caller's */
-    store *store;                                        /* (i) or NULL */
-    events *events;                                      /* (i) or NULL */
-    metrics *metrics;                                    /* (i) or NULL */
-    versions *versions;                                  /* (i) */
-    char base_id[POLICY_ID_CHARS + 1], base_digest[65];  /* (i) */
-    char base_stage[POLICY_STAGE_BYTES];                 /* (i) */
-    int64_t base_time;                                   /* (i) when its file was written */
-    eng_model_facts base;                                /* (i) as it is served */
-    worker *worker;                                      /* (i) NULL during the start, whose
-                                                            thread does everything itself */
+    char *data_dir, *base_model, *base_alias, *code_rev;     /* (i) */
+    eng_model_options base_options, published_options;       /* (i) */
+    uint32_t max_resident;                                   /* (i) */
+    uint64_t max_bytes;                                      /* (i) 0 = ask the system */
+    policy_registry *registry;                               /* (i) these four are the caller's */
+    store *store;                                            /* (i) or NULL */
+    events *events;                                          /* (i) or NULL */
+    metrics *metrics;                                        /* (i) or NULL */
+    void (*moved)(void *arg, const char *alias, policy *to); /* (i) or NULL */
+    void *moved_arg;                                         /* (i) */
+    versions *versions;                                      /* (i) */
+    char base_id[POLICY_ID_CHARS + 1], base_digest[65];      /* (i) */
+    char base_stage[POLICY_STAGE_BYTES];                     /* (i) */
+    int64_t base_time;                                       /* (i) when its file was written */
+    eng_model_facts base;                                    /* (i) as it is served */
+    worker *worker;                                          /* (i) NULL during the start, whose
+                                                                thread does everything itself */
 
     pthread_mutex_t moving, mutex;
     known_alias aliases[PUBLISHER_ALIASES]; /* (m) */

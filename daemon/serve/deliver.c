@@ -60,6 +60,11 @@ static void send_chunk_as(sched *s, sequence *seq, uint32_t choice)
         event_free(e);
         return;
     }
+    if (seq->finish != GEN_RUNNING && j->request->follows) {
+        e->chunk.spans = sequence_spans(seq, &e->chunk.n_spans);
+        if (!e->chunk.spans)
+            abort(); /* as new_event */
+    }
     e->chunk.choice = choice;
     e->chunk.finish = seq->finish;
     e->chunk.score = seq->out.score;

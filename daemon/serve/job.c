@@ -2,6 +2,7 @@
 
 #include "base/limits.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -48,6 +49,7 @@ job *job_create(gen_request *request)
     if (!j)
         return NULL;
     j->request = request;
+    j->policy = policy_ref(request->policy);
     j->width = request->best_of > request->n ? request->best_of : request->n;
     j->sequences = calloc((size_t)request->n_prompts * j->width, sizeof *j->sequences);
     j->prefilled = calloc(request->n_prompts, sizeof *j->prefilled);
@@ -71,6 +73,7 @@ void job_free(job *j)
         return;
     for (uint32_t i = 0; i < j->n_sequences; i++) {
         free(j->sequences[i].tokens);
+        free(j->sequences[i].moves);
         emit_free(&j->sequences[i].emit);
     }
     if (j->prompts)
@@ -80,6 +83,7 @@ void job_free(job *j)
     free(j->sequences);
     free(j->prefilled);
     free(j->ends);
+    policy_unref(j->policy);
     gen_request_unref(j->request);
     free(j);
 }
@@ -113,6 +117,56 @@ static void fail(job *j, gen_failure failure)
 void sequence_out_of_memory(sequence *s)
 {
     fail(s->job, GEN_FAIL_OUT_OF_MEMORY);
+}
+
+/* ---- other policies ---- */
+
+static gen_span span_of(const policy *p, uint32_t from)
+{
+    gen_span span = {.from = from};
+    snprintf(span.policy, sizeof span.policy, "%s", policy_id(p));
+    return span;
+}
+
+/* A move before the next token was drawn replaces the one before it; one back to where the choice
+ * was leaves no trace. */
+static bool note_move(sequence *s, const policy *to)
+{
+    if (s->n_moves && s->moves[s->n_moves - 1].from == s->n_sampled)
+        s->n_moves--;
+    const char *at =
+        s->n_moves ? s->moves[s->n_moves - 1].policy : policy_id(s->job->request->policy);
+    if (strcmp(at, policy_id(to)) == 0)
+        return true;
+    gen_span *grown = realloc(s->moves, (s->n_moves + 1) * sizeof *grown);
+    if (!grown)
+        return false;
+    s->moves = grown;
+    s->moves[s->n_moves++] = span_of(to, s->n_sampled);
+    return true;
+}
+
+void job_move(job *j, policy *to)
+{
+    for (uint32_t i = 0; i < j->n_sequences; i++)
+        if (j->sequences[i].finish == GEN_RUNNING && !note_move(&j->sequences[i], to))
+            fail(j, GEN_FAIL_OUT_OF_MEMORY);
+    policy_unref(j->policy);
+    j->policy = policy_ref(to);
+}
+
+gen_span *sequence_spans(const sequence *s, uint32_t *n)
+{
+    const bool moved_at_once = s->n_moves && s->moves[0].from == 0;
+    gen_span *spans = malloc((s->n_moves + 1) * sizeof *spans);
+    if (!spans)
+        return NULL;
+    *n = 0;
+    if (!moved_at_once)
+        spans[(*n)++] = span_of(s->job->request->policy, 0);
+    for (uint32_t i = 0; i < s->n_moves; i++)
+        spans[(*n)++] = s->moves[i];
+    return spans;
 }
 
 uint32_t sequence_pending(const sequence *s)

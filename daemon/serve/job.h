@@ -33,12 +33,15 @@ typedef struct sequence {
     double sum_logprob; /* of sampled tokens, for best_of */
     gen_finish finish;
     emit emit;
+    gen_span *moves; /* [n_moves] to other policies than the request's; owned */
+    uint32_t n_moves;
     int64_t last_token_ns;
 } sequence;
 
 struct job {
     job *next;            /* in the scheduler's list of its class */
     gen_request *request; /* a reference */
+    policy *policy;       /* a reference: the request's, or what its alias moved to since */
     uint32_t width;       /* sequences a prompt: max(n, best_of) */
     sequence *sequences;  /* [n_prompts * width] */
     uint32_t n_sequences, n_finished;
@@ -74,6 +77,13 @@ uint32_t sequence_pending(const sequence *s);
 ENG_MUST_CHECK bool sequence_prepare(sequence *s);
 /* Its job is to be ended with GEN_FAIL_OUT_OF_MEMORY. */
 void sequence_out_of_memory(sequence *s);
+
+/* The job goes on under another policy: sequences keep their tokens, and note from which one on.
+ * Their engine sequences must have been freed. */
+void job_move(job *j, policy *to);
+/* The spans of a choice whose request follows its alias; *n of them, the caller's to free. NULL:
+ * memory is out. */
+gen_span *sequence_spans(const sequence *s, uint32_t *n);
 
 /* The prompt of an echo goes to the emitter, with its log-probs if wanted. */
 void sequence_echo(sequence *s);

@@ -115,6 +115,29 @@ static void park(sched *s, uint64_t id, bool parked)
         j->parked = parked;
 }
 
+/* Does the job go where this alias goes? Its name stands before the @ of the label. */
+static bool follows(const job *j, const char *alias)
+{
+    const gen_request *r = j->request;
+    const size_t n = strlen(alias);
+    return r->follows && strncmp(r->format.model, alias, n) == 0 && r->format.model[n] == '@';
+}
+
+/* Blocks of one policy mean nothing to another: they are given back, the tokens are fed again. */
+ON_COMPUTE static void move(sched *s, const cmd *c)
+{
+    if (!eng_runtime_fits(s->runtime, policy_model(c->policy)))
+        return;
+    FOR_JOBS(s, j)
+    {
+        if (j->policy == c->policy || !follows(j, c->alias))
+            continue;
+        for (uint32_t i = 0; i < j->n_sequences; i++)
+            sched_release(s, &j->sequences[i]);
+        job_move(j, c->policy);
+    }
+}
+
 ON_COMPUTE static void handle(sched *s, cmd *c)
 {
     switch (c->kind) {
@@ -127,6 +150,9 @@ ON_COMPUTE static void handle(sched *s, cmd *c)
     case CMD_PARK:
     case CMD_RESUME:
         park(s, c->request_id, c->kind == CMD_PARK);
+        break;
+    case CMD_MOVE:
+        move(s, c);
         break;
     case CMD_DRAIN:
         s->draining = true;

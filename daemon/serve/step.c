@@ -142,7 +142,7 @@ ON_COMPUTE static bool start(sched *s, sequence *seq)
         sequence_out_of_memory(seq);
         return false;
     }
-    seq->seq = eng_seq_create(s->runtime, policy_model(seq->job->request->policy));
+    seq->seq = eng_seq_create(s->runtime, policy_model(seq->job->policy));
     if (!seq->seq)
         return false;
     s->n_running++;
@@ -217,7 +217,7 @@ static bool any_decoding(sched *s, const eng_model *model)
     {
         for (uint32_t i = 0; i < j->n_sequences && !j->parked; i++)
             if (j->sequences[i].seq && j->sequences[i].n_sampled &&
-                policy_model(j->request->policy) == model)
+                policy_model(j->policy) == model)
                 return true;
     }
     return false;
@@ -250,7 +250,7 @@ ON_COMPUTE static void build(sched *s, const eng_model *model)
     s->n_parts = 0;
     FOR_JOBS(s, j)
     {
-        if (j->parked || j->failed || policy_model(j->request->policy) != model)
+        if (j->parked || j->failed || policy_model(j->policy) != model)
             continue;
         for (uint32_t i = 0; i < j->n_sequences; i++) {
             sequence *seq = &j->sequences[i];
@@ -413,7 +413,7 @@ bool sched_run_steps(sched *s)
     uint32_t n = 0;
     FOR_JOBS(s, j)
     {
-        eng_model *m = policy_model(j->request->policy);
+        eng_model *m = policy_model(j->policy);
         uint32_t i = 0;
         if (j->parked)
             continue;

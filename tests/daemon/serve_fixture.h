@@ -32,6 +32,8 @@ typedef struct serve_choice {
     uint32_t n_tokens;
     int32_t *ids;
     uint32_t n_ids, n_chunks;
+    gen_span *spans;
+    uint32_t n_spans;
     gen_finish finish;
 } serve_choice;
 
@@ -80,6 +82,7 @@ static inline void serve_free_reply(serve_reply *r)
         free(r->choices[c].tokens);
         free(r->choices[c].text);
         free(r->choices[c].ids);
+        free(r->choices[c].spans);
     }
     free(r);
 }
@@ -270,6 +273,7 @@ static inline void serve_take_chunk(serve_reply *r, gen_chunk *chunk)
     for (uint32_t i = 0; i < chunk->n_tokens; i++)
         chunk->tokens[i].top = NULL; /* the choice's now */
     serve_append((void **)&c->ids, &c->n_ids, chunk->ids, chunk->n_ids, sizeof *c->ids);
+    serve_append((void **)&c->spans, &c->n_spans, chunk->spans, chunk->n_spans, sizeof *c->spans);
     c->finish = chunk->finish;
     c->n_chunks++;
     r->n_chunks++;

@@ -205,8 +205,6 @@ TEST(bodies_that_say_something_else_are_refused_by_name)
         {"{\"policy\":\"pol_0123456789abcdef\",\"path\":\"/\"}", 400, "unknown_parameter"},
         {"{\"policy\":\"pol_0123456789abcdef\",\"in_flight\":\"later\"}", 400,
          "\"param\":\"in_flight\""},
-        {"{\"policy\":\"pol_0123456789abcdef\",\"in_flight\":\"recompute\"}", 400,
-         "unsupported_parameter"},
         {"{\"policy\":\"pol_0123456789abcdef\",\"reason\":[]}", 400, "\"param\":\"reason\""},
     };
     scene s;
@@ -283,6 +281,44 @@ TEST(answers_name_the_policy_that_gave_them)
     expect_in(&out, want);
     snprintf(want, sizeof want, "instructd_policy_requests_total{policy=\"%s\"} 1", s.base);
     expect_in(&out, want);
+    reply_free(&out);
+    close_scene(&s);
+}
+
+TEST(choices_of_an_alias_that_recomputes_tell_their_spans)
+{
+    scene s;
+    reply out;
+    char body[128], want[128], pinned[128];
+    open_scene(&s);
+    snprintf(body, sizeof body, "{\"policy\":\"%s\",\"in_flight\":\"recompute\"}", s.two);
+    EXPECT_EQ(put(&s, &out, "instruct", "If-Match: \"1\"", body), 200);
+    expect_in(&out, "\"in_flight\":\"recompute\"");
+    reply_free(&out);
+    snprintf(want, sizeof want,
+             "\"finish_reason\":\"length\",\"policy_spans\":[{\"policy\":\"%s\",\"from\":0}]}",
+             s.two);
+    static const char *const questions[] = {
+        "{\"prompt\":\"hello\",\"max_tokens\":2,\"ignore_eos\":true}",
+        "{\"prompt\":\"hello\",\"max_tokens\":2,\"ignore_eos\":true,\"stream\":true}"};
+    for (int i = 0; i < 2; i++) {
+        EXPECT_EQ(ask(s.r, &out, post("/v1/completions", "", questions[i])), 200);
+        expect_in(&out, want);
+        reply_free(&out);
+    }
+    snprintf(pinned, sizeof pinned,
+             "{\"model\":\"instruct@%s\",\"prompt\":\"hello\",\"max_tokens\":2}", s.two);
+    EXPECT_EQ(ask(s.r, &out, post("/v1/completions", "", pinned)), 200);
+    EXPECT(!strstr(out.body, "policy_spans"));
+    reply_free(&out);
+    EXPECT_EQ(put(&s, &out, "instruct", "If-Match: \"2\"", policy_body(s.one)), 200);
+    expect_in(&out, "\"in_flight\":\"recompute\""); /* it stays as it was */
+    reply_free(&out);
+    snprintf(body, sizeof body, "{\"policy\":\"%s\",\"in_flight\":\"pin\"}", s.one);
+    EXPECT_EQ(put(&s, &out, "instruct", "If-Match: \"3\"", body), 200);
+    reply_free(&out);
+    EXPECT_EQ(ask(s.r, &out, post("/v1/completions", "", questions[0])), 200);
+    EXPECT(!strstr(out.body, "policy_spans"));
     reply_free(&out);
     close_scene(&s);
 }

@@ -1,6 +1,7 @@
 """Publishing under load: an alias moves again and again while clients stream from it. No answer is
 cut off, each comes from one policy from its first token to its last, and each, replayed under that
-policy, has the log-probs that were sent.
+policy, has the log-probs that were sent. Then the same with in_flight "recompute": answers move with
+the alias, and each of their policy_spans replays under its own policy.
 
     publish_live.py [--full] [--publishes N] [--streams N]      (the issue's own figures: --full)
 """
@@ -30,14 +31,17 @@ LOGPROB_TOLERANCE = 1e-5
 
 
 class Answer:
-    def __init__(self, policy, prompt, tokens, logprobs):
-        self.policy, self.prompt, self.tokens, self.logprobs = policy, prompt, tokens, logprobs
+    """spans: [(policy, first token, end)], which cover the tokens."""
+
+    def __init__(self, spans, prompt, tokens, logprobs):
+        self.spans, self.prompt, self.tokens, self.logprobs = spans, prompt, tokens, logprobs
 
 
 class Run:
     """What the clients saw."""
 
-    def __init__(self):
+    def __init__(self, recompute):
+        self.recompute = recompute  # answers may have several spans
         self.answers = []
         self.aborted = []
         self.mixed = []
@@ -96,7 +100,14 @@ def take(run, raw, prompt):
     logprobs = [p for c in choices if c["logprobs"] for p in c["logprobs"]["token_logprobs"]]
     if len(tokens) != len(logprobs) or not tokens:
         run.aborted.append(f"{len(tokens)} tokens with {len(logprobs)} log-probs")
-    run.answers.append(Answer(policy, prompt, tokens, logprobs))
+    told = [c["policy_spans"] for c in choices if "policy_spans" in c]
+    if len(told) != run.recompute:
+        run.mixed.append(f"policy_spans came {len(told)} times")
+        return
+    starts = [(s["policy"], s["from"]) for s in told[0]] if told else [(policy, 0)]
+    ends = [start for _, start in starts[1:]] + [len(tokens)]
+    spans = [(p, start, end) for (p, start), end in zip(starts, ends)]
+    run.answers.append(Answer(spans, prompt, tokens, logprobs))
 
 
 async def client(port, run, seed):
@@ -116,11 +127,11 @@ async def client(port, run, seed):
 
 # ---- publishing ----
 
-def move(daemon, policy):
+def move(daemon, policy, **more):
     """Points the alias at the policy with the version that it has now."""
     key = {"X-Api-Key": daemon.admin_key()}
     now = daemon.request("GET", "/v1/aliases/instruct")
-    moved = daemon.request("PUT", "/v1/aliases/instruct", {"policy": policy},
+    moved = daemon.request("PUT", "/v1/aliases/instruct", {"policy": policy, **more},
                            {"If-Match": now.headers["etag"], **key})
     check(moved.status == 200, f"PUT answered {moved.status}: {moved.body!r}")
     version = moved.json()["version"]
@@ -145,8 +156,8 @@ async def publish(daemon, run, ids, times):
     run.stop = True
 
 
-async def load(daemon, ids, times, streams):
-    run = Run()
+async def load(daemon, ids, times, streams, recompute):
+    run = Run(recompute)
     clients = [client(daemon.port, run, seed) for seed in range(streams)]
     await asyncio.gather(publish(daemon, run, ids, times), *clients)
     return run
@@ -154,52 +165,67 @@ async def load(daemon, ids, times, streams):
 
 # ---- replaying ----
 
-def replay_batch(daemon, policy, answers):
+def replay_batch(daemon, policy, spans):
     """The largest difference between the log-probs that were sent and those of a replay."""
     reply = daemon.post("/v1/completions",
                         {"model": f"instruct@{policy}", "echo": True, "logprobs": 0,
-                         "max_tokens": 0, "prompt": [a.prompt + a.tokens for a in answers]})
+                         "max_tokens": 0, "prompt": [a.prompt + a.tokens[:end] for a, _, end in spans]})
     worst = 0.0
-    for answer, choice in zip(answers, reply["choices"]):
-        again = choice["logprobs"]["token_logprobs"][len(answer.prompt):]
-        check(len(again) == len(answer.logprobs), f"{len(again)} of {len(answer.logprobs)}")
-        worst = max([worst] + [abs(a - b) for a, b in zip(again, answer.logprobs)])
+    for (answer, start, end), choice in zip(spans, reply["choices"]):
+        again = choice["logprobs"]["token_logprobs"][len(answer.prompt) + start:]
+        sent = answer.logprobs[start:end]
+        check(len(again) == len(sent), f"{len(again)} of {len(sent)}")
+        worst = max([worst] + [abs(a - b) for a, b in zip(again, sent)])
     return worst
 
 
 def replay(daemon, answers, full):
+    by_policy = {}
+    for answer in answers:
+        for policy, start, end in answer.spans:
+            by_policy.setdefault(policy, []).append((answer, start, end))
     worst = 0.0
-    for policy in sorted({a.policy for a in answers}):
-        mine = [a for a in answers if a.policy == policy]
+    for policy, spans in sorted(by_policy.items()):
         move(daemon, policy)  # a policy must be in memory to be pinned
-        mine = mine if full else mine[:REPLAYS_A_POLICY]
-        for at in range(0, len(mine), 32):
-            worst = max(worst, replay_batch(daemon, policy, mine[at:at + 32]))
+        spans = spans if full else spans[:REPLAYS_A_POLICY]
+        for at in range(0, len(spans), 32):
+            worst = max(worst, replay_batch(daemon, policy, spans[at:at + 32]))
     return worst
+
+
+def publish_under_load(daemon, ids, times, streams, full, recompute):
+    """One line of what happened, and what was wrong with it."""
+    move(daemon, ids[0], in_flight="recompute" if recompute else "pin")
+    run = asyncio.run(load(daemon, ids, times, streams, recompute))
+    daemon.wait_idle()
+    worst = replay(daemon, run.answers, full)
+    policies = Counter(policy for a in run.answers for policy, _, _ in a.spans)
+    moved = sum(len(a.spans) > 1 for a in run.answers)
+    print(f"  {'recompute' if recompute else 'pin'}: {times} publishes under {streams} streams: "
+          f"{len(run.answers)} answers of {len(policies)} policies, {moved} moved, "
+          f"{len(run.aborted)} aborted, {len(run.mixed)} mixed, log-probs differ by {worst:.2g} at "
+          "most")
+    failures = run.aborted[:5] + run.mixed[:5]
+    if len(policies) < 2 or not worst <= LOGPROB_TOLERANCE or (moved > 0) != recompute:
+        failures.append(f"{len(policies)} policies, {moved} moved, log-probs differ by {worst}")
+    return failures
 
 
 def main():
     given = options.parse_args()
     times = given.publishes or (200 if given.full else 25)
-    failures = []
+    passed = failed = 0
     with tempfile.TemporaryDirectory() as directory:
         model, ids = make_model(directory), []
         with Daemon("--kv-memory", "64MiB", model=model, prepare=publish_some(model, ids)) as daemon:
             ids.append(daemon.request("GET", "/v1/aliases/instruct").json()["policy"])
-            run = asyncio.run(load(daemon, ids, times, given.streams))
-            daemon.wait_idle()
-            worst = replay(daemon, run.answers, given.full)
-            used = Counter(a.policy for a in run.answers)
-            print(f"  {times} publishes under {given.streams} streams: {len(run.answers)} answers of "
-                  f"{len(used)} policies, {len(run.aborted)} aborted, {len(run.mixed)} mixed, "
-                  f"log-probs differ by {worst:.2g} at most")
-            for what in (run.aborted, run.mixed):
-                failures += what[:5]
-            if len(used) < 2 or worst > LOGPROB_TOLERANCE or worst != worst:
-                failures.append(f"{len(used)} policies answered; log-probs differ by {worst}")
-    for failure in failures:
-        print(f"  {failure}")
-    return close(int(not failures), int(bool(failures)))
+            for recompute in (False, True):
+                failures = publish_under_load(daemon, ids, times, given.streams, given.full, recompute)
+                for failure in failures:
+                    print(f"  {failure}")
+                failed += bool(failures)
+                passed += not failures
+    return close(passed, failed)
 
 
 if __name__ == "__main__":
