@@ -7,6 +7,8 @@ find_package(ZLIB REQUIRED)                                        # zlib1g-dev
 find_package(CURL REQUIRED)                                        # libcurl4-openssl-dev
 pkg_check_modules(SODIUM REQUIRED IMPORTED_TARGET libsodium)       # libsodium-dev
 pkg_check_modules(SQLITE REQUIRED IMPORTED_TARGET sqlite3)         # libsqlite3-dev
+pkg_check_modules(PCRE2 REQUIRED IMPORTED_TARGET libpcre2-8)       # libpcre2-dev
+pkg_check_modules(UTF8PROC REQUIRED IMPORTED_TARGET libutf8proc)   # libutf8proc-dev
 
 # llhttp ships as source in node-llhttp, so that strict mode can be chosen here: the packaged
 # default is lenient and takes requests that two servers read differently.
