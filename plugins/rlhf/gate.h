@@ -6,7 +6,9 @@
  *   lm_loss_rise  nats per token on held-out text, new minus current
  *   seconds       that this took
  *
- * The current policy is measured once and remembered by its id. */
+ * The current policy is measured once and remembered by its id. It may be of another shape than the
+ * job's (the alias stood for another model); one with other tokens is not comparable, and nothing
+ * is measured against it. */
 #ifndef RLHF_GATE_H
 #define RLHF_GATE_H
 
@@ -19,6 +21,7 @@ typedef struct gate {
     const job *job;
     pass pass;                /* on a tape of the policy's shape */
     const eng_net *reference; /* NULL: the job's own model, opened when it is needed */
+    pass reference_pass;      /* on a tape of the reference's shape, where there is one */
     scorer *scorer;           /* NULL: rewards are not measured */
     const example_set *prompts;
     const example *held_out; /* [n_held_out]; none: the prompts' own tokens are the text */

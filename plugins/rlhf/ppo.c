@@ -22,18 +22,6 @@ static job_code open_net(const job *j, const char *name, eng_net **net, eng_erro
     return code == INSTRUCTD_OK ? code_of(eng_net_open(net, policy.path, ENG_HEAD_LM, err)) : code;
 }
 
-/* Divergence is of one distribution over the policy's tokens from another. */
-static job_code check_reference(const ppo *p, eng_error *err)
-{
-    const eng_config *a = eng_net_config(p->policy.net), *b = eng_net_config(p->reference);
-    if (memcmp(a, b, sizeof *a) == 0)
-        return INSTRUCTD_OK;
-    return code_fail(err, INSTRUCTD_E_UNSUPPORTED,
-                     "reference: expected a model of the policy's shape and layout (%u layers of "
-                     "%u, %u tokens), found %u layers of %u, %u tokens",
-                     a->n_layer, a->n_embd, a->n_vocab, b->n_layer, b->n_embd, b->n_vocab);
-}
-
 static job_code open_policy(ppo *p, eng_error *err)
 {
     const job *j = p->job;
@@ -45,7 +33,9 @@ static job_code open_policy(ppo *p, eng_error *err)
         code = code_of(eng_net_clone(&p->ema, net, ENG_HEAD_LM, err));
     if (code == INSTRUCTD_OK)
         code = open_net(j, j->names.reference ? j->names.reference : j->model, &p->reference, err);
-    return code == INSTRUCTD_OK ? check_reference(p, err) : code;
+    return code == INSTRUCTD_OK ? tokens_agree("reference", eng_net_tokenizer(p->reference),
+                                               eng_net_tokenizer(net), err)
+                                : code;
 }
 
 /* The value network starts as the reward model, head and bias too; without one of ours as the
@@ -58,19 +48,33 @@ static job_code open_value(ppo *p, eng_error *err)
     return code == INSTRUCTD_OK ? trainer_init(&p->value, net, p->job, err) : code;
 }
 
+/* The policy's tape, or one of its own for a net that it does not suit. */
+static job_code tape_for(const ppo *p, const eng_net *net, bool gradients, eng_tape **out,
+                         eng_error *err)
+{
+    *out = p->tape;
+    if (tape_suits(eng_net_config(net), eng_net_config(p->policy.net)))
+        return INSTRUCTD_OK;
+    return tape_open(out, eng_net_config(net), p->micro.max_tokens, gradients,
+                     &p->job->host.parallel, err);
+}
+
 static job_code open_tapes(ppo *p, uint32_t longest, eng_error *err)
 {
-    const eng_config *a = eng_net_config(p->policy.net), *b = eng_net_config(p->value.net);
-    const eng_parallel *parallel = &p->job->host.parallel;
+    const uint32_t n_ctx = eng_net_config(p->reference)->n_ctx;
+    if (n_ctx < longest)
+        return code_fail(err, INSTRUCTD_E_INVALID,
+                         "reference: its context is %u tokens, episodes may have %u", n_ctx,
+                         longest);
     job_code code = micro_init(&p->micro, longest, err);
     if (code == INSTRUCTD_OK)
-        code = tape_open(&p->tape, a, p->micro.max_tokens, true, parallel, err);
-    if (code != INSTRUCTD_OK)
-        return code;
-    if (memcmp(a, b, sizeof *a) != 0)
-        return tape_open(&p->value_tape, b, p->micro.max_tokens, true, parallel, err);
-    p->value_tape = p->tape;
-    return INSTRUCTD_OK;
+        code = tape_open(&p->tape, eng_net_config(p->policy.net), p->micro.max_tokens, true,
+                         &p->job->host.parallel, err);
+    if (code == INSTRUCTD_OK)
+        code = tape_for(p, p->value.net, true, &p->value_tape, err);
+    if (code == INSTRUCTD_OK)
+        code = tape_for(p, p->reference, false, &p->reference_tape, err);
+    return code;
 }
 
 /* ---- data ---- */
@@ -152,6 +156,8 @@ static void ppo_free(ppo *p)
     free(p->row_slopes);
     if (p->value_tape != p->tape)
         eng_tape_free(p->value_tape);
+    if (p->reference_tape != p->tape)
+        eng_tape_free(p->reference_tape);
     eng_tape_free(p->tape);
     micro_free(&p->micro);
     order_free(&p->order);
@@ -304,6 +310,7 @@ static gate gate_of(ppo *p)
     return (gate){.job = p->job,
                   .pass = {&p->job->host, p->tape, &p->micro},
                   .reference = p->reference,
+                  .reference_pass = {&p->job->host, p->reference_tape, &p->micro},
                   .scorer = &p->scorer,
                   .prompts = p->valid.n ? &p->valid : &p->prompts,
                   .held_out = p->ptx.held_out,

@@ -21,8 +21,9 @@ typedef struct ppo {
     trainer policy, value;
     eng_net *reference, *ema;
     scorer scorer;
-    eng_tape *tape;       /* of the policy's shape */
-    eng_tape *value_tape; /* of the value network's; the same tape where the shape is */
+    eng_tape *tape;           /* of the policy's shape */
+    eng_tape *value_tape;     /* of the value network's: the same tape where it suits both */
+    eng_tape *reference_tape; /* of the reference's, likewise */
     micro micro;
     example_set prompts, valid;
     ptx ptx;

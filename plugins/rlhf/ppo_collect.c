@@ -82,8 +82,8 @@ static void look(ppo *p)
     eng_lm_forward(p->tape, p->policy.net, &rows, p->row_values, p->row_slopes, NULL);
     spread(p, p->row_values, e->old);
     spread(p, p->row_slopes, e->entropy);
-    eng_tape_forward(p->tape, p->reference, &m->pack, NULL);
-    eng_lm_forward(p->tape, p->reference, &rows, p->row_values, NULL, NULL);
+    eng_tape_forward(p->reference_tape, p->reference, &m->pack, NULL);
+    eng_lm_forward(p->reference_tape, p->reference, &rows, p->row_values, NULL, NULL);
     spread(p, p->row_values, e->ref);
     eng_tape_forward(p->value_tape, p->value.net, &m->pack, NULL);
     eng_score_forward(p->value_tape, p->value.net, m->rows, m->n_rows, p->row_values);

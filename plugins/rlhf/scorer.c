@@ -9,24 +9,6 @@
 
 /* ---- a reward model ---- */
 
-/* Do both read the same text as the same ids? */
-static job_code same_tokens(const eng_tokenizer *a, const eng_tokenizer *b, eng_error *err)
-{
-    uint32_t n = eng_token_roles_of(a)->n_vocab, m = eng_token_roles_of(b)->n_vocab;
-    if (n != m)
-        return code_fail(err, INSTRUCTD_E_INVALID,
-                         "reward_model: its tokenizer has %u tokens, the policy's %u", m, n);
-    for (uint32_t id = 0; id < n; id++) {
-        size_t la = 0, lb = 0;
-        const char *x = eng_token_bytes(a, (int32_t)id, &la),
-                   *y = eng_token_bytes(b, (int32_t)id, &lb);
-        if (!x != !y || la != lb || (x && memcmp(x, y, la) != 0))
-            return code_fail(err, INSTRUCTD_E_INVALID,
-                             "reward_model: its tokenizer's token %u is not the policy's", id);
-    }
-    return INSTRUCTD_OK;
-}
-
 static job_code open_net(scorer *s, uint32_t longest, eng_error *err)
 {
     host_policy policy;
@@ -35,7 +17,7 @@ static job_code open_net(scorer *s, uint32_t longest, eng_error *err)
     if (code == INSTRUCTD_OK)
         code = code_of(eng_net_open(&s->net, policy.path, ENG_HEAD_SCORE, err));
     if (code == INSTRUCTD_OK)
-        code = same_tokens(s->tok, eng_net_tokenizer(s->net), err);
+        code = tokens_agree("reward_model", eng_net_tokenizer(s->net), s->tok, err);
     if (code != INSTRUCTD_OK)
         return code;
     const eng_config *shape = eng_net_config(s->net);

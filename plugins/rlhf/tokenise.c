@@ -1,6 +1,7 @@
 #include "rlhf/tokenise.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 static uint64_t least(uint64_t a, uint64_t b)
 {
@@ -66,4 +67,24 @@ job_code tokenise_turn(const eng_tokenizer *tok, const data_text *conversation, 
 {
     job_code code = compose_chat(tok, conversation->messages, last + 1, NULL, out, err);
     return code == INSTRUCTD_OK ? limit(out, limits, fits, cut) : code;
+}
+
+job_code tokens_agree(const char *what, const eng_tokenizer *tok, const eng_tokenizer *policy,
+                      eng_error *err)
+{
+    uint32_t n = eng_token_roles_of(policy)->n_vocab, m = eng_token_roles_of(tok)->n_vocab;
+    if (n != m)
+        return code_fail(err, INSTRUCTD_E_INVALID,
+                         "%s: its tokenizer has %u tokens, the policy's %u", what, m, n);
+    for (uint32_t id = 0; id < n; id++) {
+        size_t la = 0, lb = 0;
+        const char *x = eng_token_bytes(tok, (int32_t)id, &la),
+                   *y = eng_token_bytes(policy, (int32_t)id, &lb);
+        if (!x != !y || la != lb || (x && memcmp(x, y, la) != 0))
+            return code_fail(err, INSTRUCTD_E_INVALID,
+                             "%s: its tokenizer's token %u is not the "
+                             "policy's",
+                             what, id);
+    }
+    return INSTRUCTD_OK;
 }

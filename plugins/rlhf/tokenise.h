@@ -33,5 +33,9 @@ ENG_MUST_CHECK job_code tokenise(const eng_tokenizer *tok, const data_text *prom
 ENG_MUST_CHECK job_code tokenise_turn(const eng_tokenizer *tok, const data_text *conversation,
                                       uint32_t last, token_limits limits, eng_example *out,
                                       bool *fits, bool *cut, eng_error *err);
+/* INSTRUCTD_E_INVALID unless both tokenizers give the same ids the same meaning; `what` begins err.
+ * [any] */
+ENG_MUST_CHECK job_code tokens_agree(const char *what, const eng_tokenizer *tok,
+                                     const eng_tokenizer *policy, eng_error *err);
 
 #endif

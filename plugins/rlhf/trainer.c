@@ -56,6 +56,11 @@ job_code trainer_step(trainer *t, const char *what, uint64_t batch, double loss,
     return INSTRUCTD_OK;
 }
 
+bool tape_suits(const eng_config *a, const eng_config *b)
+{
+    return memcmp(a, b, sizeof *a) == 0;
+}
+
 job_code tape_open(eng_tape **out, const eng_config *shape, uint32_t max_tokens, bool gradients,
                    const eng_parallel *parallel, eng_error *err)
 {

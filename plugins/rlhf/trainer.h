@@ -42,6 +42,8 @@ ENG_MUST_CHECK job_code trainer_step(trainer *t, const char *what, uint64_t batc
 /* A tape for nets of this shape, of the job's threads: one that keeps activations, or layer inputs
  * alone where those would need more than TAPE_BYTES. */
 #define TAPE_BYTES ((size_t)3 << 30)
+/* May nets of these configs share a tape? The layout of rotary positions counts too. [any] */
+bool tape_suits(const eng_config *a, const eng_config *b);
 ENG_MUST_CHECK job_code tape_open(eng_tape **out, const eng_config *shape, uint32_t max_tokens,
                                   bool gradients, const eng_parallel *parallel, eng_error *err);
 

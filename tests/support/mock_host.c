@@ -392,7 +392,7 @@ static eng_status write_policy(mock_host *m, const instructd_publish *publish, c
     char temporary[PATH_BYTES];
     eng_weights all;
     eng_weight *list = as_engine(&publish->weights, &all);
-    snprintf(temporary, sizeof temporary, "%.400s/tmp-%u", m->dir, serial++);
+    snprintf(temporary, sizeof temporary, "%.400s/tmp-%d-%u", m->dir, (int)getpid(), serial++);
     const eng_checkpoint_options options = {.stage = publish->stage, .parent = publish->parent};
     eng_status status = eng_checkpoint_write_weights(base, &all, temporary, &options, id, err);
     free(list);

@@ -1,7 +1,8 @@
 /* PPO's invariants (TRAINING.md section 4): exact zeros where weights are equal, the same bits
  * after every interruption, publishes on the way. What it learns is shown by test_rlhf_science.c.
  */
-#include "base/json.h"
+#include "formats/gguf_write.h"
+#include "formats/source.h"
 #include "parallel_threads.h"
 #include "rlhf/checkpoint.h"
 #include "rlhf_fixture.h"
@@ -148,6 +149,72 @@ TEST(a_quantised_sampler_shows_in_the_mismatch_and_gets_weights)
     /* The old log-probs are the trainer's own all the same. */
     EXPECT(mock_host_metric(m, 1, "ratio_mean") == 1);
     EXPECT(mock_host_metric(m, 1, "kl") == 0);
+    mock_host_free(m);
+}
+
+TEST(temperature_is_in_every_pass_alike)
+{
+    mock_host *m = host_with_prompts(NULL);
+    const mock_job spec = prompts(HTTP(FAST "\"temperature\":0.7," SIZES(32, 16, 16)));
+    mock_host_must_run(m, &spec);
+    EXPECT(mock_host_metric(m, 1, "kl") == 0);
+    for (uint64_t i = 1; i <= 2; i++) {
+        EXPECT(mock_host_metric(m, i, "ratio_mean") == 1);
+        EXPECT(mock_host_metric(m, i, "sampler_mismatch") < 1e-4);
+    }
+    mock_host_free(m);
+}
+
+TEST(a_missing_end_costs_its_penalty)
+{
+    mock_host *m = host_with_prompts(NULL);
+    const mock_job spec = prompts(HTTP("\"missing_eos_penalty\":3," SIZES(64, 64, 64)));
+    mock_host_must_run(m, &spec);
+    double cut = 1 - mock_host_metric(m, 1, "eos_rate");
+    EXPECT(cut > 0.5); /* six tokens of 259: an end is rare */
+    EXPECT_NEAR(mock_host_metric(m, 1, "reward"), mock_host_metric(m, 1, "rm_score") - 3 * cut,
+                1e-5);
+    mock_host_free(m);
+}
+
+/* The same weights with rows for adjacent rotary pairs, as GGUF has them. */
+static const char *as_gguf(const char *dir, const char *name)
+{
+    eng_source *src;
+    eng_error err;
+    EXPECT_OK(eng__source_open(&src, dir, &err), err);
+    EXPECT_OK(eng_gguf_write(src, in_dir(name), NULL, &err), err);
+    eng__source_close(src);
+    return in_dir(name);
+}
+
+TEST(reference_and_current_policy_may_have_another_layout)
+{
+    mock_host *m = host_with_prompts(NULL);
+    mock_host_policy(m, "pairs", as_gguf(in_dir("base"), "base.gguf"));
+    mock_job spec = prompts("{\"reward_model\":\"judge\",\"reference\":\"pairs\","
+                            "\"hyperparameters\":{\"learning_rate\":0," SIZES(16, 16, 16) "}}");
+    spec.publish_json = "{\"alias\":\"pairs\"}";
+    mock_host_must_run(m, &spec);
+    EXPECT_NEAR(mock_host_metric(m, 1, "kl"), 0, 1e-4);
+    const mock_publish *p = mock_host_publish(m, 0);
+    EXPECT_NEAR(mock_publish_measured(p, "kl_ref"), 0, 1e-4);
+    EXPECT_NEAR(mock_publish_measured(p, "lm_loss_rise"), 0, 1e-5);
+    EXPECT_NEAR(mock_publish_measured(p, "rm_delta"), 0, 1e-4);
+    mock_host_free(m);
+}
+
+TEST(an_alias_of_other_tokens_is_not_compared_with)
+{
+    mock_host *m = host_with_prompts(NULL);
+    mock_host_policy(m, "letters", make_letter_model("letters", false, 1, 32, 3));
+    mock_job spec = prompts(HTTP("\"learning_rate\":0," SIZES(16, 16, 16)));
+    spec.publish_json = "{\"alias\":\"letters\"}";
+    mock_host_must_run(m, &spec);
+    const mock_publish *p = mock_host_publish(m, 0);
+    EXPECT(isnan(mock_publish_measured(p, "rm_delta")));
+    EXPECT(isnan(mock_publish_measured(p, "lm_loss_rise")));
+    EXPECT(mock_publish_measured(p, "kl_ref") == 0);
     mock_host_free(m);
 }
 
@@ -409,6 +476,50 @@ static void expect_refused(mock_host *m, const char *method_json, const char *pa
     EXPECT_STR(got, param);
     if (!strstr(err, why))
         FAIL("\"%s\", expected \"...%s...\"", err, why);
+}
+
+TEST(networks_of_other_tokens_are_refused)
+{
+    mock_host *m = host_with_prompts(NULL);
+    char param[64], err[512];
+    mock_host_policy(m, "letters", make_letter_model("letters", false, 1, 32, 3));
+    mock_job spec = prompts("{\"reward_model\":\"judge\",\"reference\":\"letters\"}");
+    EXPECT_EQ(mock_host_run(m, &spec, param, err), INSTRUCTD_E_INVALID);
+    EXPECT_STR(err, "reference: its tokenizer has 16 tokens, the policy's 259");
+    spec.model = "letters";
+    spec.method_json = "{\"reward_model\":\"judge\"}";
+    EXPECT_EQ(mock_host_run(m, &spec, param, err), INSTRUCTD_E_INVALID);
+    EXPECT_STR(err, "reward_model: its tokenizer has 259 tokens, the policy's 16");
+    mock_host_free(m);
+}
+
+TEST(an_endpoint_that_is_away_fails_the_job_and_no_sampler_is_left)
+{
+    mock_host *m = host_with_prompts(NULL);
+    char param[64], err[512];
+    mock_host_endpoint(m, NULL, NULL);
+    const mock_job spec = prompts(HTTP(SIZES(16, 16, 16)));
+    EXPECT_EQ(mock_host_run(m, &spec, param, err), INSTRUCTD_E_NOT_FOUND);
+    EXPECT(strstr(err, "no such endpoint"));
+    EXPECT_EQ(mock_host_samplers(m), 0);
+    mock_host_free(m);
+}
+
+static double not_a_number(void *ctx, const char *prompt, const char *completion)
+{
+    (void)ctx, (void)prompt, (void)completion;
+    return (double)NAN;
+}
+
+TEST(a_reward_that_is_no_number_fails_the_job)
+{
+    mock_host *m = host_with_prompts(NULL);
+    char param[64], err[512];
+    mock_host_endpoint(m, not_a_number, NULL);
+    const mock_job spec = prompts(HTTP(SIZES(16, 16, 16)));
+    EXPECT_EQ(mock_host_run(m, &spec, param, err), INSTRUCTD_E_NOT_FINITE);
+    EXPECT_EQ(mock_host_publishes(m), 0);
+    mock_host_free(m);
 }
 
 TEST(check_refuses_what_cannot_be_trained)
