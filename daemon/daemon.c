@@ -475,6 +475,7 @@ static void fill_service(instructd *d)
                                        .registry = d->registry,
                                        .store = d->store,
                                        .events = d->events,
+                                       .metrics = d->metrics,
                                        .plugins = training_plugins(d->training)},
                            .build = INSTRUCTD_VERSION,
                            .anonymous = c->anonymous && config_host_is_loopback(c->host),

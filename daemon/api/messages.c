@@ -2,6 +2,7 @@
 #include "api/prompt.h"
 
 #include "api/fields.h"
+#include "api/json_out.h"
 #include "base/limits.h"
 
 #include <stdio.h>
@@ -152,6 +153,23 @@ static bool conversation_read(conversation *c, const cJSON *messages, api_error 
         if (!read_message(v, c, i, err))
             return false;
     return true;
+}
+
+bool messages_write(buf *out, const cJSON *messages, api_error *err)
+{
+    conversation c = {0};
+    const bool ok = conversation_read(&c, messages, err);
+    buf_putc(out, '[');
+    for (size_t i = 0; ok && i < c.n; i++) {
+        JSON_LIT(out, "{\"role\":");
+        json_cstring(out, c.messages[i].role);
+        JSON_LIT(out, ",\"content\":");
+        json_string(out, c.messages[i].content, c.messages[i].content_len);
+        buf_puts(out, i + 1 < c.n ? "}," : "}");
+    }
+    buf_putc(out, ']');
+    conversation_free(&c);
+    return ok && (!out->failed || api_no_memory(err));
 }
 
 /* ---- template and tokens ---- */

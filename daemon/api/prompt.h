@@ -30,6 +30,9 @@ bool prompt_from_messages(gen_prompt *out, const eng_tokenizer *tok, const cJSON
 bool prompt_from_answered(gen_prompt *out, const eng_tokenizer *tok, const cJSON *messages,
                           api_error *err);
 
+/* The conversation in its plainest form: [{"role":...,"content":"..."}], checked as above. */
+bool messages_write(buf *out, const cJSON *messages, api_error *err);
+
 /* The "prompt" of a completion, every form of it, into request->prompts; NULL: the end-of-text
  * token. A text of no tokens becomes that token too. */
 bool prompts_read(gen_request *request, const cJSON *prompt, bool add_special, bool parse_special,

@@ -63,6 +63,9 @@ enum {
     LIMIT_STORE_POSTED = 256,              /* more calls waiting: a post is refused */
     LIMIT_STORE_METRICS_BYTES = 64 * 1024, /* one step's, as JSON */
 
+    /* what people give */
+    LIMIT_CAPTURE_BYTES = 1024 * 1024, /* one captured answer */
+
     /* uploads */
     LIMIT_UPLOAD_BYTES = 512 * 1024 * 1024,  /* one file */
     LIMIT_UPLOAD_FORM_BYTES = 64 * 1024,     /* of the form around it */

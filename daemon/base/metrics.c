@@ -47,6 +47,12 @@ static const value_info values[METRIC_VALUES] = {
                                       NULL},
     [METRIC_PUBLISHES_STALE] = {"publishes_total", "counter", "{result=\"stale\"}", NULL},
     [METRIC_JOBS_WEDGED] = {"jobs_wedged", "gauge", "", "Jobs whose plugin hangs."},
+    [METRIC_LABELS_DEMO] = {"labels_total", "counter", "{kind=\"demo\"}",
+                            "Labels taken in, by kind; a skip is one of its own."},
+    [METRIC_LABELS_RANK] = {"labels_total", "counter", "{kind=\"rank\"}", NULL},
+    [METRIC_LABELS_EVAL] = {"labels_total", "counter", "{kind=\"eval\"}", NULL},
+    [METRIC_LABELS_SKIP] = {"labels_total", "counter", "{kind=\"skip\"}", NULL},
+    [METRIC_VOTES] = {"votes_total", "counter", "", "Votes on two answers of the Playground."},
 };
 
 static const value_info reals[METRIC_REALS] = {

@@ -30,6 +30,11 @@ typedef enum metric_value { /* counters (_total) and gauges */
                             METRIC_PUBLISHES_UNAVAILABLE,
                             METRIC_PUBLISHES_STALE,
                             METRIC_JOBS_WEDGED,
+                            METRIC_LABELS_DEMO,
+                            METRIC_LABELS_RANK,
+                            METRIC_LABELS_EVAL,
+                            METRIC_LABELS_SKIP,
+                            METRIC_VOTES,
                             METRIC_VALUES
 } metric_value;
 
@@ -53,7 +58,7 @@ typedef enum metric_histogram {
     METRIC_HISTOGRAMS
 } metric_histogram;
 
-enum { METRIC_ROUTES = 96 }; /* places of http_requests_total */
+enum { METRIC_ROUTES = 128 }; /* places of http_requests_total */
 
 typedef struct metrics metrics;
 

@@ -6,6 +6,7 @@
 
 #include "api/error.h"
 #include "base/buf.h"
+#include "base/keys.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -15,6 +16,7 @@ struct policy_registry;
 struct store;
 struct events;
 struct jobs;
+struct metrics;
 struct plugin_host;
 
 /* The rooms behind the management routes; made by daemon.c, alive as long as the server. A room is
@@ -27,6 +29,7 @@ typedef struct control {
     struct publisher *publisher;
     struct plugin_host *plugins;
     struct jobs *jobs;
+    struct metrics *metrics;
 } control;
 
 /* Everything a handler may know of a request; alive during the call. */
@@ -38,10 +41,11 @@ typedef struct control_request {
     const char *if_match;      /* the header's value, "" if absent */
     const char *if_none_match; /* likewise */
     const char *actor;         /* the key's name, for the audit */
+    const key_info *key;       /* who asks; user "" without a key */
 } control_request;
 
 typedef struct control_reply {
-    int status;         /* 200 unless set */
+    int status;         /* 200 unless set; 204 goes out without a body */
     buf body;           /* JSON, complete; or what `type` says */
     char etag[32];      /* "" = none; without quotes */
     bool no_retry;      /* x-should-retry: false */

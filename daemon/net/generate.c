@@ -6,6 +6,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/random.h"
+#include "human/capture.h"
 #include "net/response.h"
 #include "net/sse.h"
 #include "net/worker_job.h"
@@ -23,8 +24,9 @@ typedef struct gen_stream {
     exchange *x;
     gen_request *request; /* one reference */
     gen_reply *reply;
-    cmd *cancel; /* made beforehand: leaving must not need memory */
-    bool stream; /* SSE, else one reply */
+    capture *capture; /* NULL: nothing of it is kept */
+    cmd *cancel;      /* made beforehand: leaving must not need memory */
+    bool stream;      /* SSE, else one reply */
     sse sse;
 } gen_stream;
 
@@ -74,6 +76,7 @@ static void stream_enter(gen_stream *st)
 static void stream_free(gen_stream *st)
 {
     cmd_free(st->cancel);
+    capture_drop(st->capture);
     gen_reply_free(st->reply);
     gen_request_unref(st->request);
     free(st);
@@ -128,6 +131,8 @@ typedef struct parse_job {
     gen_family family;
     api_context context;
     gen_request *request; /* NULL: err says why */
+    bool playground;      /* its prompts may be kept */
+    captured_prompts prompts;
     api_error err;
 } parse_job;
 
@@ -138,6 +143,8 @@ static void parse_run(worker_job *job)
         api_rewards_parse(job->body, job->len, &p->context, &p->request, &p->err);
     else
         api_generate_parse(p->family, job->body, job->len, &p->context, &p->request, &p->err);
+    if (p->request && p->playground && p->family != GEN_REWARDS)
+        captured_prompts_read(&p->prompts, p->family, job->body, job->len);
 }
 
 ON_LOOP static void fail_memory(exchange *x)
@@ -167,7 +174,8 @@ static gen_stream *stream_create(generate *g, exchange *x, gen_request *request)
     return st;
 }
 
-ON_LOOP static void submit(generate *g, exchange *x, gen_request *request)
+ON_LOOP static void submit(generate *g, exchange *x, gen_request *request,
+                           captured_prompts *prompts)
 {
     gen_stream *st = stream_create(g, x, request);
     cmd *c = st ? cmd_create(CMD_SUBMIT, st->id) : NULL;
@@ -188,6 +196,7 @@ ON_LOOP static void submit(generate *g, exchange *x, gen_request *request)
         return;
     }
     policy_count_request(request->policy);
+    st->capture = capture_begin(g->service->control.store, &x->key, x->id, request, prompts);
     x->work = st;
     x->on_gone = on_gone;
     stream_enter(st);
@@ -206,8 +215,9 @@ static void parse_finish(worker_job *job)
         gen_request_unref(p->request);
         response_fail(job->x, 503, "unavailable_error", "draining", "the server is going down");
     } else {
-        submit(s->generate, job->x, p->request);
+        submit(s->generate, job->x, p->request, &p->prompts);
     }
+    captured_prompts_free(&p->prompts);
 }
 
 ON_LOOP static void start(service *s, exchange *x, gen_family family)
@@ -221,11 +231,11 @@ ON_LOOP static void start(service *s, exchange *x, gen_family family)
         fail_memory(x);
         return;
     }
-    bool playground = !key_scope_allows(x->key.scope & ~(unsigned)KEY_PLAYGROUND, KEY_INFER);
+    p->playground = key_is_playground(&x->key);
     p->family = family;
     p->context = (api_context){.registry = s->registry,
                                .tenant = x->key.tenant,
-                               .default_class = playground ? GEN_INTERACTIVE : GEN_API,
+                               .default_class = p->playground ? GEN_INTERACTIVE : GEN_API,
                                .random_seed = random_u64(),
                                .pool_tokens = s->pool_tokens};
     p->job.run = parse_run;
@@ -251,6 +261,12 @@ void generate_rewards(service *s, exchange *x)
 
 /* ---- events -> reply ---- */
 
+ON_LOOP static void finish_capture(gen_stream *st)
+{
+    capture_finish(st->capture);
+    st->capture = NULL;
+}
+
 ON_LOOP static void stream_event(gen_stream *st, const event *ev)
 {
     buf out;
@@ -263,6 +279,8 @@ ON_LOOP static void stream_event(gen_stream *st, const event *ev)
     if (ev->kind != EV_DONE && ev->kind != EV_ERROR)
         return;
     sse_end(&st->sse, ev->kind == EV_ERROR);
+    if (ev->kind == EV_DONE)
+        finish_capture(st);
     stream_leave(st);
 }
 
@@ -278,6 +296,7 @@ ON_LOOP static void collect_event(gen_stream *st, event *ev)
         buf_init(&body, LIMIT_REPLY_BYTES);
         gen_reply_finish(st->reply, &body);
         response_json(x, 200, &body);
+        finish_capture(st);
     } else {
         stream_cancel(st);
         fail_memory(x);
@@ -287,6 +306,8 @@ ON_LOOP static void collect_event(gen_stream *st, event *ev)
 
 ON_LOOP static void take_event(gen_stream *st, event *ev)
 {
+    if (ev->kind == EV_CHUNK)
+        capture_chunk(st->capture, &ev->chunk);
     if (ev->kind == EV_ERROR && !st->sse.to.x) {
         api_error err;
         gen_failure_error(ev, &err);

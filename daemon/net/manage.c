@@ -17,6 +17,7 @@ typedef struct manage_job {
     control_fn *run;
     control control; /* as it was on the loop: rooms open while this runs */
     char names[2][129], actor[65];
+    key_info key;
     char *headers; /* query, if-match, if-none-match, each with its NUL; owned */
     control_request request;
     control_reply reply;
@@ -44,6 +45,8 @@ ON_LOOP static void send_reply(exchange *x, control_reply *reply)
     reply->file_fd = -1;
     if (fd >= 0)
         file_reply_send(x, fd, type, reply->filename);
+    else if (reply->status == 204)
+        response_empty(x, 204);
     else
         response_send(x, reply->status, type, &reply->body);
 }
@@ -80,11 +83,13 @@ static bool copy_request(manage_job *m, const exchange *x)
     char *at = m->headers;
     memcpy(m->names, x->names, sizeof m->names);
     snprintf(m->actor, sizeof m->actor, "%s", x->key.name[0] ? x->key.name : "anonymous");
+    m->key = x->key;
     m->request = (control_request){.names = {m->names[0], m->names[1]},
                                    .query = keep(&at, x->query),
                                    .if_match = keep(&at, r->if_match),
                                    .if_none_match = keep(&at, r->if_none_match),
-                                   .actor = m->actor};
+                                   .actor = m->actor,
+                                   .key = &m->key};
     return true;
 }
 

@@ -5,6 +5,7 @@
 #include "control/files.h"
 #include "control/job_events.h"
 #include "control/jobs.h"
+#include "control/people.h"
 #include "control/policies.h"
 #include "net/assets.h"
 #include "net/bus_stream.h"
@@ -76,6 +77,11 @@ static const route routes[] = {
     MANAGE("/v1/fine_tuning/jobs/{id}/metrics",     GET, KEY_TRAIN, ROUTE_BODY_NONE, control_job_metrics,     "job_metrics"),
     {"/v1/fine_tuning/jobs/{id}/events", HTTP_METHOD_GET, KEY_TRAIN, ROUTE_BODY_NONE, false,
      job_stream_handle, "job_events", control_job_events_list},
+
+    MANAGE("/v1/me",         GET,    KEY_ANY,        ROUTE_BODY_NONE, control_me_get,      "me"),
+    MANAGE("/v1/me/consent", PUT,    KEY_ANY,        ROUTE_BODY_JSON, control_consent_put, "consent"),
+    MANAGE("/v1/me/data",    DELETE, KEY_ANY,        ROUTE_BODY_NONE, control_data_delete, "me_data"),
+    MANAGE("/v1/votes",      POST,   KEY_PLAYGROUND, ROUTE_BODY_JSON, control_vote_create, "votes"),
 
     MANAGE("/v1/policies",                   GET,  KEY_INFER, ROUTE_BODY_NONE, control_policies_list,     "policies"),
     MANAGE("/v1/policies/{id}",              GET,  KEY_INFER, ROUTE_BODY_NONE, control_policy_get,        "policy"),
