@@ -312,34 +312,53 @@ static void settle(job_lane *lane, instructd_job *job, int rc)
 
 /* ---- one job ---- */
 
-/* May the plugin have it? Moves a queued job to running. */
-static bool admit(job_lane *lane, instructd_job *job)
+/* A pause asked for after the row was taken and before others could see the job in the lane's hands
+ * stands in the store alone. */
+static void see_late_pause(instructd_job *job)
 {
+    store_job row;
+    error_text err;
+    if (store_job_get(job->rooms->store, job->row.id, &row, &err) != STORE_OK)
+        return;
+    if (row.pause_requested)
+        atomic_store(&job->pause, true);
+    store_job_free(&row);
+}
+
+/* Moves a queued job to running. False: it is not to run now. */
+static bool begin_run(job_lane *lane, instructd_job *job)
+{
+    static const unsigned from = STORE_JOB_BIT(STORE_JOB_QUEUED) | STORE_JOB_BIT(STORE_JOB_RUNNING);
     const store_job *row = &job->row;
     error_text err;
-    if (!lane->checks && row->pause_requested) { /* the process ended while it was pausing */
+    if (row->pause_requested) { /* the process ended while it was pausing */
         move(lane, job, STORE_JOB_RUNNING, STORE_JOB_PAUSED, NULL);
         return false;
     }
-    if (!lane->checks) {
-        store_status status =
-            store_job_move(job->rooms->store, row->id,
-                           STORE_JOB_BIT(STORE_JOB_QUEUED) | STORE_JOB_BIT(STORE_JOB_RUNNING),
-                           STORE_JOB_RUNNING, NULL, &err);
-        if (status == STORE_UNAVAILABLE)
-            wait_to_retry(lane->owner);
-        if (status != STORE_OK)
-            return false;
-        job_tell_status(job->rooms, row->id, STORE_JOB_RUNNING);
-    }
+    store_status status =
+        store_job_move(job->rooms->store, row->id, from, STORE_JOB_RUNNING, NULL, &err);
+    if (status == STORE_UNAVAILABLE)
+        wait_to_retry(lane->owner);
+    if (status != STORE_OK)
+        return false;
+    job_tell_status(job->rooms, row->id, STORE_JOB_RUNNING);
+    see_late_pause(job);
+    return true;
+}
+
+/* May the plugin have it? */
+static bool admit(job_lane *lane, instructd_job *job)
+{
+    if (!lane->checks && !begin_run(lane, job))
+        return false;
     if (!job->method) {
         fail_job(lane, job, "unsupported", "no plugin offers the job's method any more",
                  "method.type");
         return false;
     }
-    job_tell(job->rooms, row->id, "info", NULL, "%s",
+    job_tell(job->rooms, job->row.id, "info", NULL, "%s",
              lane->checks ? "Validating training file"
-                          : (row->started ? "The job goes on" : "The job started"));
+                          : (job->row.started ? "The job goes on" : "The job started"));
     return true;
 }
 

@@ -152,7 +152,8 @@ static bool set_up(asking *a)
 {
     a->curl = curl_easy_init();
     a->headers = curl_slist_append(NULL, "Content-Type: application/json");
-    if (!a->curl || !a->headers)
+    struct curl_slist *all = curl_slist_append(a->headers, "Expect:"); /* a body is sent at once */
+    if (!a->curl || !a->headers || !all)
         return false;
     curl_easy_setopt(a->curl, CURLOPT_URL, a->to->url);
     curl_easy_setopt(a->curl, CURLOPT_PROTOCOLS_STR, "http,https");

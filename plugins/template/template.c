@@ -24,7 +24,7 @@ static const char schema[] =
     "\"n_epochs\":{\"type\":\"integer\",\"minimum\":1,\"maximum\":1000,\"default\":3,"
     "\"description\":\"passes over the training file\"},"
     "\"step_lines\":{\"type\":\"integer\",\"minimum\":1,\"maximum\":1000,\"default\":8,"
-    "\"description\":\"lines of one step\"}}}}}";
+    "\"description\":\"lines of one step\"}}}},\"x-training-formats\":[\"lines\"]}";
 
 /* A number of the method's object. Searching for its text is enough here because the host wrote the
  * object and every member is there; a plugin with strings in its object wants a JSON library. */
@@ -230,6 +230,31 @@ static int run(const instructd_host *host, instructd_job *job, const instructd_j
     return rc;
 }
 
+/* When a file is uploaded, each plugin is asked whether it knows the format. What it cannot know at
+ * all is INSTRUCTD_E_UNSUPPORTED, so that another plugin is asked; a bad row in a file that it does
+ * know goes into the report, and the file is refused with that line before any job names it. */
+static int file_check(int fd, instructd_file_report *report)
+{
+    FILE *file = fdopen(dup(fd), "r"); /* fd itself stays the host's */
+    char *line = NULL;
+    size_t cap = 0;
+    if (!file)
+        return INSTRUCTD_E_NOMEM;
+    strcpy(report->format, "lines");
+    while (!report->bad_line && getline(&line, &cap, file) >= 0) {
+        report->rows++;
+        if (line[0] != '\n' && line[0] != '{')
+            continue;
+        report->bad_line = report->rows;
+        snprintf(report->error, sizeof report->error, "expected text, found %s",
+                 line[0] == '{' ? "JSON" : "an empty line");
+    }
+    int foreign = report->bad_line == 1 && line[0] == '{';
+    free(line);
+    fclose(file);
+    return foreign ? INSTRUCTD_E_UNSUPPORTED : INSTRUCTD_OK;
+}
+
 /* ---- the plugin -------------------------------------------------------------------------------
  */
 
@@ -245,7 +270,8 @@ static const instructd_plugin plugin = {.size = sizeof plugin,
                                         .name = "template",
                                         .version = "0.1.0",
                                         .n_methods = 1,
-                                        .methods = methods};
+                                        .methods = methods,
+                                        .file_check = file_check};
 
 /* The one symbol the loader looks for. The host's table stays valid until shutdown. */
 const instructd_plugin *instructd_plugin_entry(const instructd_host *host, char *err)

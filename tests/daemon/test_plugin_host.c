@@ -235,6 +235,29 @@ TEST(a_plugin_says_what_a_file_is)
     plugin_host_free(p);
 }
 
+TEST(the_template_knows_lines_and_names_a_bad_one)
+{
+    static const struct {
+        const char *text, *error;
+        bool known;
+        uint64_t bad_line, rows;
+    } rows[] = {{"a\nb\n", "", true, 0, 2},
+                {"a\n\nb\n", "expected text, found an empty line", true, 2, 2},
+                {"a\nb\n{}", "expected text, found JSON", true, 3, 3},
+                {"{\"prompt\":\"a\"}\n", "expected text, found JSON", false, 1, 1}};
+    instructd_file_report report;
+    plugin_host *p = open_directory(TEST_BINARY_DIR "/lib/plugins/template");
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        int fd = file_with(rows[i].text);
+        EXPECT_EQ(plugin_host_file_check(p, fd, &report), rows[i].known);
+        EXPECT_STR(report.error, rows[i].error);
+        EXPECT_EQ(report.bad_line, rows[i].bad_line);
+        EXPECT_EQ(report.rows, rows[i].rows);
+        close(fd);
+    }
+    plugin_host_free(p);
+}
+
 TEST(the_default_directory_stands_beside_the_executable)
 {
     char path[1024], want[1024];

@@ -19,13 +19,12 @@ GUARD_S = 120
 
 
 class Target:
-    def __init__(self, daemon):
-        self.daemon = daemon
+    def __init__(self, daemon, lines=b"step\nstep\n", model=None):
+        self.daemon, self.model = daemon, model
         self.client = OpenAI(base_url=daemon.url + "/v1", api_key=daemon.admin_key(), max_retries=0,
                              timeout=GUARD_S)
         self.jobs = self.client.fine_tuning.jobs
-        self.file = self.client.files.create(file=("lines.jsonl", b"step\nstep\n"),
-                                             purpose="fine-tune").id
+        self.file = self.client.files.create(file=("lines.txt", lines), purpose="fine-tune").id
 
     def create(self, *, deed="none", numbers=None, **fields):
         method = {"type": "echo_steps",
@@ -245,9 +244,24 @@ def a_plugin_that_crashes_takes_the_daemon_down_and_its_job_goes_on(target):
     equal("serving", len(answer.choices), 1)
 
 
+@test
+def the_template_is_a_plugin_that_works(target):
+    folder = str(Path(BINARY).parents[1] / "lib/plugins/template")
+    with Daemon("--plugin-dir", folder, "--kv-memory", "64MiB", model=target.model) as daemon:
+        other = Target(daemon, b"one\nthree\nfive\n", target.model)
+        job = other.jobs.create(model="instruct", training_file=other.file, method={
+            "type": "template", "template": {"hyperparameters": {"n_epochs": 2, "step_lines": 2}}})
+        job = other.await_status(job.id, "succeeded", "failed")
+        equal("error", job.error, None)
+        # lines of 4, 6 and 5 bytes, two a step: 10, 5 + 4, 6 + 5
+        losses = [event.data["loss"] for event in other.jobs.list_events(job.id)
+                  if event.type == "metrics"]
+        equal("losses", losses[::-1], [5, 19 / 4, 5])
+
+
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as where:
-        with Daemon("--plugin-dir", PLUGINS, "--kv-memory", "64MiB",
-                    model=tiny_model(where)) as started:
-            status = main(Target(started))
+        model = tiny_model(where)
+        with Daemon("--plugin-dir", PLUGINS, "--kv-memory", "64MiB", model=model) as started:
+            status = main(Target(started, model=model))
     sys.exit(status)
