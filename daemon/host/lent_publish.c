@@ -144,6 +144,18 @@ static void note(const publish_call *c)
 
 /* ---- the call ---- */
 
+/* What was measured, for the manifest: without the clock, or a seeded rerun would have another id.
+ */
+static size_t make_figures(const instructd_publish *p, publish_gate *out)
+{
+    size_t n = 0;
+    for (uint32_t i = 0; i < p->n_measured; i++)
+        if (strcmp(p->measured[i].name, "seconds") != 0)
+            out[n++] =
+                (publish_gate){.name = p->measured[i].name, .measured = p->measured[i].value};
+    return n;
+}
+
 static publish_result publish_weights_of(const publish_call *c, const publish_spec *spec,
                                          const publish_weights *weights, error_text *err)
 {
@@ -155,8 +167,6 @@ static publish_result publish_weights_of(const publish_call *c, const publish_sp
         error_text_set(err, "out of memory");
         return PUBLISH_NO_MEMORY;
     }
-    for (uint32_t i = 0; i < p->n_measured; i++)
-        figures[i] = (publish_gate){.name = p->measured[i].name, .measured = p->measured[i].value};
     const publish_request request = {.weights = *weights,
                                      .stage = p->stage,
                                      .alias = p->alias,
@@ -171,7 +181,7 @@ static publish_result publish_weights_of(const publish_call *c, const publish_sp
                                      .gates = gates,
                                      .n_gates = p->alias ? make_gates(spec, p, gates) : 0,
                                      .metrics = figures,
-                                     .n_metrics = p->n_measured,
+                                     .n_metrics = make_figures(p, figures),
                                      .actor = job->row.id};
     publish_result result = publisher_publish(job->rooms->publisher, &request, c->id, err);
     free(figures);

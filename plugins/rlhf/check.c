@@ -10,14 +10,16 @@ enum { PARAM_BYTES = 64 };
 
 /* ---- files ---- */
 
-static job_code read_all(int fd, data_format format, eng_error *err)
+static job_code read_all(const job_host *host, int fd, data_format format, eng_error *err)
 {
     data_reader *reader;
     const data_row *row;
     uint64_t rows = 0;
     job_code code = data_open(&reader, fd, format, err);
-    while (code == INSTRUCTD_OK && (code = data_next(reader, &row, err)) == INSTRUCTD_OK && row)
+    while (code == INSTRUCTD_OK && (code = data_next(reader, &row, err)) == INSTRUCTD_OK && row) {
         rows++;
+        code = host_go_on(host, err);
+    }
     data_close(reader);
     if (code == INSTRUCTD_OK && rows == 0)
         return code_fail(err, INSTRUCTD_E_INVALID, "holds no rows");
@@ -33,7 +35,7 @@ static job_code check_file(const job *j, const char *field, const char *file, da
         return INSTRUCTD_OK;
     job_code code = host_file_open(&j->host, file, &fd, &why);
     if (code == INSTRUCTD_OK) {
-        code = read_all(fd, format, &why);
+        code = read_all(&j->host, fd, format, &why);
         close(fd);
     }
     if (code == INSTRUCTD_OK)

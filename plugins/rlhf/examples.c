@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 typedef struct loader {
+    const job_host *host;
     example_set *set;
     const eng_tokenizer *tok;
     token_limits limits;
@@ -177,6 +178,9 @@ static job_code load_rows(loader *l, int fd, data_format format)
         if (code != INSTRUCTD_OK || !row)
             break;
         l->set->rows++;
+        code = host_go_on(l->host, l->err);
+        if (code != INSTRUCTD_OK)
+            break;
         code = adders[format](l, row);
         if (code != INSTRUCTD_OK) {
             eng_error why = *l->err;
@@ -209,7 +213,8 @@ job_code examples_load(example_set *out, const job_host *host, const char *field
     eng_error why;
     *out = (example_set){0};
     eng_arena_init(&out->arena, SIZE_MAX / 2);
-    loader l = {.set = out,
+    loader l = {.host = host,
+                .set = out,
                 .tok = tok,
                 .limits = limits,
                 .window = n_ctx < PRETRAIN_WINDOW ? n_ctx : PRETRAIN_WINDOW,

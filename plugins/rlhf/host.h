@@ -36,7 +36,8 @@ void job_host_init(job_host *out, const instructd_host *table, instructd_job *jo
 
 /* Must the job leave now (between two micro-batches)? [any] */
 bool host_stopping(const job_host *host);
-/* The same as a code: INSTRUCTD_E_STOPPED, with err. Asked before every micro-batch. */
+/* The same as a code: INSTRUCTD_E_STOPPED, with err. Asked before every micro-batch and
+ * every row read: it is also how a job shows that it lives. */
 ENG_MUST_CHECK job_code host_go_on(const job_host *host, eng_error *err);
 /* Must it leave after the checkpoint at the end of the step or iteration? [any] */
 bool host_pausing(const job_host *host);

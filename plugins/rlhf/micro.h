@@ -12,7 +12,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { MICRO_TOKENS = 2048, MICRO_SEQS = 512 };
+/* Large enough for the products to be fast; small enough that a job told to stop does so in
+ * seconds, even where serving leaves it little of the cores. */
+enum { MICRO_TOKENS = 1024, MICRO_SEQS = 512 };
 
 typedef struct micro {
     uint32_t max_tokens;

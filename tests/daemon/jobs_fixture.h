@@ -20,7 +20,7 @@ typedef struct fake_publisher {
     atomic_int held, loaded, published, ensured;
     int result_to_give; /* of publisher_publish: a publish_result */
     char alias[65], stage[16], dataset[65];
-    size_t n_datasets, n_gates;
+    size_t n_datasets, n_gates, n_metrics;
     publish_gate gates[4];
 } fake_publisher;
 static fake_publisher fake;
@@ -73,6 +73,7 @@ publish_result publisher_publish(publisher *p, const publish_request *r,
     snprintf(fake.dataset, sizeof fake.dataset, "%s", r->n_datasets ? r->datasets[0] : "");
     fake.n_datasets = r->n_datasets;
     fake.n_gates = r->n_gates;
+    fake.n_metrics = r->n_metrics;
     memcpy(fake.gates, r->gates, r->n_gates * sizeof fake.gates[0]);
     snprintf(id, POLICY_ID_CHARS + 1, "pol_%016x", 0xabc);
     error_text_set(err, "gate max_kl_ref is 2, measured was 3");

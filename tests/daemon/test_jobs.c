@@ -448,7 +448,8 @@ TEST(what_a_job_publishes_is_its_result_and_a_checkpoint)
     EXPECT_EQ(n, 1);
     EXPECT_EQ(points[0].step, 2);
     EXPECT_STR(points[0].policy, "pol_0000000000000abc");
-    EXPECT_STR(points[0].metrics_json, "{\"kl_ref\":3,\"lm_loss_rise\":0.01}");
+    EXPECT_STR(points[0].metrics_json, "{\"kl_ref\":3,\"lm_loss_rise\":0.01,\"seconds\":1.5}");
+    EXPECT_EQ(fake.n_metrics, 2); /* the clock is not in the manifest */
     store_checkpoint_free(&points[0]);
     free(points);
     expect_event(&s, id, "Step 2: kept as pol_0000000000000abc");
@@ -463,7 +464,7 @@ static double bound_of(const char *name)
     return -1;
 }
 
-/* The plugin measures kl_ref and lm_loss_rise, and nothing else. */
+/* The plugin measures kl_ref, lm_loss_rise and seconds, and nothing else. */
 TEST(a_gate_holds_what_the_job_set_and_what_was_measured)
 {
     scene s = scene_begin();
@@ -474,12 +475,13 @@ TEST(a_gate_holds_what_the_job_set_and_what_was_measured)
                                            .at_step = 1,
                                            .publish_json = "{\"alias\":\"instruct\",\"gate\":{"
                                                            "\"max_kl_ref\":2,"
-                                                           "\"max_seconds\":5}}"});
+                                                           "\"min_rm_delta\":5}}"});
     await_status(&s, id, STORE_JOB_SUCCEEDED); /* a refusal ends nothing */
     EXPECT_STR(fake.alias, "instruct");
-    EXPECT_EQ(fake.n_gates, 3);
+    EXPECT_EQ(fake.n_gates, 4);
     EXPECT_NEAR(bound_of("max_kl_ref"), 2, 0);
-    EXPECT_NEAR(bound_of("max_seconds"), 5, 0); /* set, and nothing measured: it will be refused */
+    EXPECT_NEAR(bound_of("min_rm_delta"), 5, 0); /* set, and nothing measured: it will be refused */
+    EXPECT_NEAR(bound_of("max_seconds"), 60, 0);
     EXPECT_NEAR(bound_of("max_lm_loss_rise"), 0.05, 0);
     expect_event(&s, id, "Step 1: not published: gate max_kl_ref is 2, measured was 3");
     store_job row = get_job(&s, id);

@@ -90,9 +90,9 @@ static int publish(const instructd_host *host, instructd_job *job, const instruc
                    char *err)
 {
     char id[INSTRUCTD_POLICY_ID_BYTES];
-    const instructd_metric measured[] = {{"kl_ref", 3}, {"lm_loss_rise", 0.01}};
+    const instructd_metric measured[] = {{"kl_ref", 3}, {"lm_loss_rise", 0.01}, {"seconds", 1.5}};
     const instructd_publish p = {.size = sizeof p,
-                                 .n_measured = 2,
+                                 .n_measured = 3,
                                  .weights = weights_of(spec),
                                  .stage = "ppo",
                                  .alias = spec->publish_json ? "instruct" : NULL,
