@@ -76,8 +76,8 @@ typedef enum job_refusal {
 job_refusal jobs_create(jobs *j, const job_request *request, store_job *out, const char **param,
                         error_text *err);
 /* STORE_CONFLICT in a state that does not allow it, STORE_NOT_FOUND without such a job. A cancelled
- * job is so at once; its plugin may take a moment to leave, and is not heard any more. A pause
- * takes effect at the job's next checkpoint. */
+ * job is so at once; its plugin may take a moment to leave, and is not heard any more; a publish
+ * that is under way is completed. A pause takes effect at the job's next checkpoint. */
 store_status jobs_cancel(jobs *j, const char *id, store_job *out, error_text *err);
 store_status jobs_pause(jobs *j, const char *id, store_job *out, error_text *err);
 store_status jobs_resume(jobs *j, const char *id, store_job *out, error_text *err);
