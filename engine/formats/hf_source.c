@@ -156,7 +156,10 @@ static eng_status settle_config(eng_source *src, eng_error *err)
     return ENG_OK;
 }
 
-eng_status eng__source_load_hf(eng_source *src, eng_error *err)
+/* Every token is absent. */
+static const eng_vocab no_vocab = {.bos = -1, .eos = -1, .eot = -1, .unk = -1, .pad = -1};
+
+eng_status eng__source_load_hf(eng_source *src, bool tokenizer_optional, eng_error *err)
 {
     eng_arena scratch;
     eng_arena_init(&scratch, src->arena.limit_bytes);
@@ -165,7 +168,8 @@ eng_status eng__source_load_hf(eng_source *src, eng_error *err)
         status = eng__manifest_check(src->dir_fd, false, err);
     if (status == ENG_OK)
         status = load_config(src, &scratch, err);
-    if (status == ENG_OK)
+    src->vocab = no_vocab;
+    if (status == ENG_OK && !(tokenizer_optional && !exists(src->dir_fd, "tokenizer.json")))
         status = eng__hf_read_vocab(src->dir_fd, "tokenizer.json", &src->arena, &src->vocab, err);
     if (status == ENG_OK)
         status = load_tensors(src, err);

@@ -102,7 +102,8 @@ eng_status eng__source_adopt_gguf(eng_source **out, int fd, eng_error *err)
     return finish_open(out, src, status, err);
 }
 
-eng_status eng__source_open(eng_source **out, const char *path, eng_error *err)
+static eng_status open_path(eng_source **out, const char *path, bool tokenizer_optional,
+                            eng_error *err)
 {
     *out = NULL;
     eng_source *src = eng__source_blank();
@@ -111,7 +112,7 @@ eng_status eng__source_open(eng_source **out, const char *path, eng_error *err)
     eng_status status;
     src->dir_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (src->dir_fd >= 0) {
-        status = eng__source_load_hf(src, err);
+        status = eng__source_load_hf(src, tokenizer_optional, err);
     } else if (errno == ENOTDIR) {
         status = eng__file_open(&src->file, AT_FDCWD, path, err);
         if (status == ENG_OK)
@@ -120,6 +121,16 @@ eng_status eng__source_open(eng_source **out, const char *path, eng_error *err)
         status = eng_fail(err, ENG_IO, "%s: %s", path, strerror(errno));
     }
     return finish_open(out, src, status, err);
+}
+
+eng_status eng__source_open(eng_source **out, const char *path, eng_error *err)
+{
+    return open_path(out, path, false, err);
+}
+
+eng_status eng__source_open_weights(eng_source **out, const char *path, eng_error *err)
+{
+    return open_path(out, path, true, err);
 }
 
 /* ---- what is in it ---- */

@@ -65,6 +65,10 @@ typedef struct eng_vocab {
 
 /* path: a .gguf file or a directory with config.json, model.safetensors and tokenizer.json. */
 ENG_MUST_CHECK eng_status eng__source_open(eng_source **out, const char *path, eng_error *err);
+/* Likewise, for what needs weights alone: a directory may lack tokenizer.json, and its vocabulary
+ * has no tokens then. */
+ENG_MUST_CHECK eng_status eng__source_open_weights(eng_source **out, const char *path,
+                                                   eng_error *err);
 void eng__source_close(eng_source *src); /* NULL allowed */
 
 const eng_config *eng__source_config(const eng_source *src);

@@ -24,6 +24,7 @@ eng_source *eng__source_blank(void);
 /* Takes the descriptor of a GGUF file over, also on failure. */
 ENG_MUST_CHECK eng_status eng__source_adopt_gguf(eng_source **out, int fd, eng_error *err);
 /* Fills a source whose dir_fd is set from a Hugging Face directory (hf_source.c). */
-ENG_MUST_CHECK eng_status eng__source_load_hf(eng_source *src, eng_error *err);
+ENG_MUST_CHECK eng_status eng__source_load_hf(eng_source *src, bool tokenizer_optional,
+                                              eng_error *err);
 
 #endif

@@ -97,7 +97,8 @@ static eng_status fill_shared(eng__net_shared *s, const eng_source *src, eng_err
 {
     s->config = *eng__source_config(src);
     s->fused_qkv = eng__source_find(src, "blk.0.attn_qkv.weight") != NULL;
-    eng_status st = eng__tokenizer_create(&s->tokenizer, eng__source_vocab(src), err);
+    const eng_vocab *vocab = eng__source_vocab(src);
+    eng_status st = vocab->n_tokens ? eng__tokenizer_create(&s->tokenizer, vocab, err) : ENG_OK;
     const size_t n = eng__rope_floats(&s->config);
     if (st != ENG_OK || !n)
         return st;
@@ -140,15 +141,12 @@ static eng_net *net_new(void)
     return net;
 }
 
-eng_status eng_net_open(eng_net **out, const char *path, eng_head head, eng_error *err)
+/* Takes the source over. */
+static eng_status open_source(eng_net **out, eng_source *src, eng_head head, eng_error *err)
 {
-    eng_source *src;
-    *out = NULL;
-    eng_status st = eng__source_open(&src, path, err);
-    if (st != ENG_OK)
-        return st;
     eng_net *net = net_new();
-    st = net ? fill_net(net, src, head, err) : eng_fail(err, ENG_NOMEM, "network: out of memory");
+    eng_status st =
+        net ? fill_net(net, src, head, err) : eng_fail(err, ENG_NOMEM, "network: out of memory");
     eng__source_close(src);
     if (st != ENG_OK) {
         eng_net_free(net);
@@ -156,6 +154,22 @@ eng_status eng_net_open(eng_net **out, const char *path, eng_head head, eng_erro
     }
     *out = net;
     return ENG_OK;
+}
+
+eng_status eng_net_open(eng_net **out, const char *path, eng_head head, eng_error *err)
+{
+    eng_source *src;
+    *out = NULL;
+    eng_status st = eng__source_open(&src, path, err);
+    return st == ENG_OK ? open_source(out, src, head, err) : st;
+}
+
+eng_status eng_net_open_weights(eng_net **out, const char *path, eng_head head, eng_error *err)
+{
+    eng_source *src;
+    *out = NULL;
+    eng_status st = eng__source_open_weights(&src, path, err);
+    return st == ENG_OK ? open_source(out, src, head, err) : st;
 }
 
 /* ---- from another network ---- */

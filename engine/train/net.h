@@ -33,6 +33,9 @@ typedef struct eng_param {
  * file that has a score head and no unembedding is refused. [any] */
 ENG_MUST_CHECK eng_status eng_net_open(eng_net **out, const char *path, eng_head head,
                                        eng_error *err);
+/* Likewise, for a directory that may lack its tokenizer: eng_net_tokenizer is NULL then. [any] */
+ENG_MUST_CHECK eng_status eng_net_open_weights(eng_net **out, const char *path, eng_head head,
+                                               eng_error *err);
 /* A copy of the parameters with the same or another head; config and tokenizer are shared. */
 ENG_MUST_CHECK eng_status eng_net_clone(eng_net **out, const eng_net *from, eng_head head,
                                         eng_error *err);

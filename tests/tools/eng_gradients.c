@@ -1,9 +1,11 @@
 /* eng-gradients: the loss of one batch and its gradient in every tensor (README.md). */
 #include "compute/team.h"
+#include "formats/finite.h"
 #include "gradient_batch.h"
 #include "gradient_file.h"
 #include "gradient_run.h"
 #include "train/net.h"
+#include "train/optimizer.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -144,12 +146,28 @@ static eng_status set_score_head(eng_net *net, const gradient_batch *batch, cons
                     model);
 }
 
-static void print_result(const gradient_result *r, gradient_loss loss, uint32_t n_tensors)
+/* A file of NaN would compare with nothing: the first tensor that has one is told instead. */
+static eng_status check_finite(const eng_net *net, const float *grads, double loss, eng_error *err)
+{
+    uint32_t n;
+    const eng_param *params = eng_net_params(net, &n);
+    if (!isfinite(loss))
+        return eng_fail(err, ENG_INVALID, "the loss is not finite (%g)", loss);
+    for (uint32_t i = 0; i < n; i++) {
+        const float *g = grads + params[i].offset;
+        if (!eng__is_finite(ENG_F32, g, (size_t)params[i].rows * params[i].cols))
+            return eng_fail(err, ENG_INVALID, "the gradient of %s is not finite", params[i].name);
+    }
+    return ENG_OK;
+}
+
+static void print_result(const gradient_result *r, gradient_loss loss, double norm,
+                         uint32_t n_tensors)
 {
     printf("{\"kind\":\"%s\",\"loss\":%.17g,\"main_loss\":%.17g,\"ptx_loss\":%.17g,"
-           "\"tokens\":%" PRIu64 ",\"ptx_tokens\":%" PRIu64 ",\"pairs\":%" PRIu64
-           ",\"packs\":%u,\"tensors\":%u}\n",
-           gradient_loss_name(loss), r->loss, r->main_loss, r->ptx_loss, r->n_tokens,
+           "\"grad_norm\":%.17g,\"tokens\":%" PRIu64 ",\"ptx_tokens\":%" PRIu64
+           ",\"pairs\":%" PRIu64 ",\"packs\":%u,\"tensors\":%u}\n",
+           gradient_loss_name(loss), r->loss, r->main_loss, r->ptx_loss, norm, r->n_tokens,
            r->n_ptx_tokens, r->n_pairs, r->n_packs, n_tensors);
 }
 
@@ -166,12 +184,13 @@ static eng_status run_batch(const arguments *a, eng_net *net, const gradient_bat
     if (!grads)
         return eng_fail(err, ENG_NOMEM, "no memory for %zu gradients", eng_net_n_floats(net));
     eng_status status = gradient_run(net, batch, &options, grads, &result, err);
-    if (status == ENG_OK && !isfinite(result.loss))
-        status = eng_fail(err, ENG_INVALID, "the loss is not finite (%g)", result.loss);
+    if (status == ENG_OK)
+        status = check_finite(net, grads, result.loss, err);
+    double norm = status == ENG_OK ? eng_grad_norm(parallel, grads, eng_net_n_floats(net)) : 0;
     if (status == ENG_OK)
         status = gradient_file_write(a->out, net, grads, a->loss, &result, &n_tensors, err);
     if (status == ENG_OK)
-        print_result(&result, a->loss, n_tensors);
+        print_result(&result, a->loss, norm, n_tensors);
     free(grads);
     return status;
 }
@@ -182,7 +201,8 @@ static eng_status run(const arguments *a, eng_error *err)
     gradient_batch batch = {0};
     eng_team *team = NULL;
     bool scores = gradient_loss_scores(a->loss);
-    eng_status status = eng_net_open(&net, a->model, scores ? ENG_HEAD_SCORE : ENG_HEAD_LM, err);
+    eng_status status =
+        eng_net_open_weights(&net, a->model, scores ? ENG_HEAD_SCORE : ENG_HEAD_LM, err);
     if (status == ENG_OK)
         status = gradient_batch_read(&batch, a->batch, a->loss, eng_net_config(net), err);
     if (status == ENG_OK && scores)

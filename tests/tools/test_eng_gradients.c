@@ -1,6 +1,7 @@
 /* The program eng-gradients from outside: what it prints, writes and refuses. */
 #include "formats/new_model.h"
 #include "harness.h"
+#include "train/net.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -121,6 +122,32 @@ TEST(a_model_without_a_score_head_needs_one_in_the_batch)
         batch_file("{\"prompts\": [{\"outputs\": [[1], [2]], \"groups\": [[0], [1]]}]}");
     expect_refusal(arguments(test_data("golden/models/micro-llama"), batch, "reward"), 1,
                    "micro-llama has no score head (score.weight): give one as \"score\"");
+}
+
+static void copy_file(const char *from_dir, const char *to_dir, const char *name)
+{
+    char from[1024], to[1024];
+    size_t len;
+    snprintf(from, sizeof from, "%s/%s", from_dir, name);
+    snprintf(to, sizeof to, "%s/%s", to_dir, name);
+    char *data = test_read_file(from, &len);
+    test_write_file(to, data, len);
+    free(data);
+}
+
+/* As transformers' save_pretrained leaves a model; what needs text refuses it. */
+TEST(a_directory_needs_no_tokenizer)
+{
+    eng_net *net;
+    eng_error err;
+    const char *model = test_data("golden/models/micro-gpt2");
+    copy_file(model, test_dir(), "config.json");
+    copy_file(model, test_dir(), "model.safetensors");
+    answer a = run_tool(arguments(test_dir(), batch_file(text_batch), "lm"));
+    if (a.status != 0)
+        FAIL("refused: %s", a.output);
+    EXPECT_EQ(eng_net_open(&net, test_dir(), ENG_HEAD_LM, &err), ENG_IO);
+    EXPECT(strstr(err.text, "tokenizer.json"));
 }
 
 TEST(a_model_with_a_score_head_alone_has_no_language_model_loss)
