@@ -4,13 +4,15 @@
 #include "rlhf/dataset.h"
 
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 enum { PARAM_BYTES = 64 };
 
 /* ---- files ---- */
 
-static job_code read_all(const job_host *host, int fd, data_format format, eng_error *err)
+static job_code read_all(const job_host *host, int fd, data_format format, bool trains,
+                         eng_error *err)
 {
     data_reader *reader;
     const data_row *row;
@@ -19,6 +21,11 @@ static job_code read_all(const job_host *host, int fd, data_format format, eng_e
     while (code == INSTRUCTD_OK && (code = data_next(reader, &row, err)) == INSTRUCTD_OK && row) {
         rows++;
         code = host_go_on(host, err);
+        if (code == INSTRUCTD_OK && trains && row->held_out)
+            code = code_fail(err, INSTRUCTD_E_INVALID,
+                             "line %llu: role: a held-out labeler's row, which judges and never "
+                             "trains",
+                             (unsigned long long)row->line);
     }
     data_close(reader);
     if (code == INSTRUCTD_OK && rows == 0)
@@ -35,7 +42,7 @@ static job_code check_file(const job *j, const char *field, const char *file, da
         return INSTRUCTD_OK;
     job_code code = host_file_open(&j->host, file, &fd, &why);
     if (code == INSTRUCTD_OK) {
-        code = read_all(&j->host, fd, format, &why);
+        code = read_all(&j->host, fd, format, strcmp(field, "validation_file") != 0, &why);
         close(fd);
     }
     if (code == INSTRUCTD_OK)

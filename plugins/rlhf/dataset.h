@@ -60,6 +60,7 @@ typedef struct data_row {
     data_text prompt; /* pretrain: the text; supervised {"messages"}: all of them, and no output */
     data_output outputs[DATA_MAX_OUTPUTS];
     uint32_t n_outputs; /* supervised {"prompt","completion"}: 1 */
+    bool held_out;      /* "role":"heldout": a labeler whose rows judge and never train */
 } data_row;
 
 typedef struct data_reader data_reader;

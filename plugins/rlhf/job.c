@@ -47,8 +47,6 @@ static job_code check_together(job *j, char *param, eng_error *err)
         return refuse(param, "minibatch_size", err, "a divisor of batch_size");
     if (j->method == JOB_SUPERVISED && n->pretrain_fraction > 0 && !j->names.pretrain)
         return refuse(param, "pretrain", err, "a file: pretrain_fraction is above 0");
-    if (j->method == JOB_SUPERVISED && job_reward_endpoint(j))
-        return refuse(param, "reward_model", err, "a policy: endpoints are for ppo");
     if (job_reward_endpoint(j) && !job_reward_endpoint(j)[0])
         return refuse(param, "reward_model", err, "a name after http:");
     return INSTRUCTD_OK;

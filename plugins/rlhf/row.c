@@ -368,7 +368,8 @@ job_code row_read(data_row *out, data_format format, const eng_json *object, eng
     static bool (*const readers[])(const row_context *, const eng_json *, data_row *) = {
         read_supervised, read_reward, read_ppo, read_pretrain};
     row_context c = {arena, err};
-    *out = (data_row){0};
+    const char *role = eng_json_string(eng_json_get(object, "role"));
+    *out = (data_row){.held_out = role && strcmp(role, "heldout") == 0};
     err->text[0] = 0;
     if (readers[format](&c, object, out))
         return INSTRUCTD_OK;

@@ -125,7 +125,7 @@ static const name_row NAMES[] = {
     {"preset", SFT, 0, "rl_init", NAME(preset),
      "rl_init: the start and reference of PPO, trained shorter and with pretraining text mixed in"},
     {"reward_model", SFT, 0, NULL, NAME(reward_model),
-     "a policy with a score head, for select_by rm_score and the publish gate"},
+     "for select_by rm_score and the publish gate: a policy with a score head, or http:NAME"},
     {"reward_model", PPO, PPO, NULL, NAME(reward_model),
      "a policy with a score head, or http:NAME, an endpoint of the daemon's configuration"},
     {"reference", PPO, 0, NULL, NAME(reference),

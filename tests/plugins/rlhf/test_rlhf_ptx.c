@@ -18,6 +18,7 @@ typedef struct sizes {
     uint32_t n_layer, n_embd, n_ctx;
     size_t text_bytes; /* of Shakespeare to pretrain on; the 20,000 after it judge that */
     const char *pretraining;
+    double gamma;                   /* ptx_coef */
     double target;                  /* the reward at which runs are compared */
     uint32_t plain, ptx, held_back; /* iterations of each kind of run */
 } sizes;
@@ -145,7 +146,7 @@ static void expect_ptx_to_pay(const sizes *s)
 {
     mock_host *m = pretrained_host(s);
     run_result plain = run(m, s, "plain (beta 0.02)", 0.02, 0, s->plain),
-               ptx = run(m, s, "ptx (gamma 1)", 0.02, 1, s->ptx);
+               ptx = run(m, s, "ptx", 0.02, s->gamma, s->ptx);
     EXPECT(plain.loss_rise > 0.1); /* there is a tax to begin with */
     double removed = 1 - ptx.loss_rise / plain.loss_rise;
     printf("  ptx removes %.0f%% of the rise\n", 100 * removed);

@@ -214,6 +214,24 @@ TEST(an_interrupted_reward_model_goes_on_bit_for_bit_on_any_number_of_threads)
     parallel_threads_free(three);
 }
 
+TEST(held_out_labelers_rows_judge_and_never_train)
+{
+    mock_host *m = host_with_ranks(NULL);
+    char param[64], err[512];
+    mock_job spec = rankings(ONE_STEP);
+    mock_host_file(m, "file-held",
+                   "{\"prompt\":\"q\",\"chosen\":\"a\",\"rejected\":\"b\"}\n"
+                   "{\"prompt\":\"q\",\"chosen\":\"a\",\"rejected\":\"b\","
+                   "\"role\":\"heldout\"}\n");
+    spec.validation_file = "file-held";
+    EXPECT_EQ(mock_host_check(m, &spec, param, err), INSTRUCTD_OK);
+    spec.training_file = "file-held";
+    EXPECT_EQ(mock_host_check(m, &spec, param, err), INSTRUCTD_E_INVALID);
+    EXPECT_STR(param, "training_file");
+    EXPECT(strstr(err, "line 2: role: a held-out labeler's row"));
+    mock_host_free(m);
+}
+
 /* ---- TRAINING.md section 11, row 5: synthetic Bradley-Terry ---- */
 
 /* An output is LETTERS letters of ALPHABET; r* = the sum of its letters' worths, scaled so that

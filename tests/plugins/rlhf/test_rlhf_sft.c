@@ -370,6 +370,25 @@ TEST(with_a_reward_model_the_epoch_whose_completions_score_best_is_the_result)
     mock_host_free(m);
 }
 
+static double shortness(void *ctx, const char *prompt, const char *completion)
+{
+    (void)ctx, (void)prompt;
+    return -(double)strlen(completion);
+}
+
+TEST(an_endpoint_may_judge_as_well)
+{
+    mock_host *m = host_with_demos(NULL);
+    mock_host_endpoint(m, shortness, NULL);
+    mock_job spec = demonstrations("{\"reward_model\":\"http:short\",\"hyperparameters\":{"
+                                   "\"n_epochs\":2,\"max_response_tokens\":8}}");
+    spec.validation_file = "file-others";
+    mock_host_must_run(m, &spec);
+    EXPECT(mock_host_metric(m, 2, "rm_score") < 0);
+    EXPECT_STR(mock_host_publish(m, 0)->reward_model, "http:short");
+    mock_host_free(m);
+}
+
 TEST(weights_that_did_not_change_measure_zero_at_the_gate)
 {
     mock_host *m = host_with_demos(NULL);
