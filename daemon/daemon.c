@@ -12,6 +12,7 @@
 #include "control/files.h"
 #include "engine.h"
 #include "host/events.h"
+#include "human/label_sampler.h"
 #include "net/generate.h"
 #include "net/route.h"
 #include "net/server.h"
@@ -64,7 +65,8 @@ struct instructd {
     int exit_code;         /* (l) */
     error_text *err;       /* (l) of daemon_run */
 
-    publisher *publisher; /* the loader's until load_done, then (i) */
+    publisher *publisher;   /* the loader's until load_done, then (i) */
+    label_sampler *sampler; /* likewise */
     pthread_t loader;
     bool loader_started; /* (l) */
     pthread_mutex_t mutex;
@@ -212,6 +214,14 @@ static void on_moved(void *arg, const char *alias, policy *to)
         cmd_free(c);
 }
 
+static eng_status start_sampler(instructd *d, eng_error *err)
+{
+    const sched_options options = scheduler_options(&d->options.config);
+    error_text why;
+    d->sampler = label_sampler_start(d->store, d->publisher, d->registry, &options, &why);
+    return d->sampler ? ENG_OK : eng_fail(err, ENG_IO, "%.400s", why.text);
+}
+
 static void *load_model(void *arg)
 {
     instructd *d = arg;
@@ -223,6 +233,8 @@ static void *load_model(void *arg)
         publisher_open(&d->publisher, &options, d->registry, d->store, d->events, d->metrics, &err);
     if (rc == ENG_OK)
         rc = start_training(d, &err);
+    if (rc == ENG_OK)
+        rc = start_sampler(d, &err);
     pthread_mutex_lock(&d->mutex);
     d->load_rc = rc;
     d->load_error = err;
@@ -246,6 +258,7 @@ ON_LOOP static eng_status start_serving(instructd *d, eng_error *err)
         d->service.pool_tokens = sched_pool_tokens(d->sched);
         d->service.control.publisher = d->publisher;
         d->service.control.jobs = training_jobs(d->training);
+        d->service.control.sampler = d->sampler;
         d->service.ready = true;
         tell_ready(d, p, sched_kv_f32(d->sched));
     }
@@ -353,6 +366,7 @@ ON_LOOP static void begin_drain(instructd *d)
     cmd *c = cmd_create(CMD_DRAIN, 0);
     if (c && !mailbox_post(&d->inbox, &c->mail))
         cmd_free(c); /* the service refuses on its own; this is for what is on its way */
+    label_sampler_ask_stop(d->service.control.sampler);
     if (d->service.ready)
         training_ask_stop(d->training);
     else
@@ -635,6 +649,7 @@ void daemon_free(instructd *d)
     if (d->loader_started)
         pthread_join(d->loader, NULL);
     role_leave_loop();
+    label_sampler_free(d->sampler);
     if (!training_free(d->training))
         return; /* a plugin hangs: what it may touch stays */
     role_enter_loop();

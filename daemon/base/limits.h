@@ -65,6 +65,17 @@ enum {
 
     /* what people give */
     LIMIT_CAPTURE_BYTES = 1024 * 1024, /* one captured answer */
+    LIMIT_LABEL_MIN_K = 4,             /* outputs that are drawn for a task */
+    LIMIT_LABEL_MAX_K = 9,
+    LIMIT_LABEL_POLICIES = 9, /* that they are drawn from */
+    LIMIT_LABEL_OVERLAP = 10, /* labelers of one task */
+    LIMIT_LABEL_OUTPUT_TOKENS = 1024,
+    LIMIT_LABEL_TASKS = 10000,                  /* made by one request */
+    LIMIT_LABEL_BATCH_BYTES = 64 * 1024 * 1024, /* of their texts */
+    LIMIT_LABEL_TEXT_BYTES = 256 * 1024,        /* a demonstration's prompt, its completion */
+    LIMIT_LABEL_NOTE_BYTES = 4096,              /* a comment, a note */
+    LIMIT_LABEL_ELAPSED_MS = 7 * 24 * 3600 * 1000,
+    LIMIT_LABEL_SHARED = 100000, /* rankings that agreement looks at */
 
     /* uploads */
     LIMIT_UPLOAD_BYTES = 512 * 1024 * 1024,  /* one file */

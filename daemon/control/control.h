@@ -16,6 +16,7 @@ struct policy_registry;
 struct store;
 struct events;
 struct jobs;
+struct label_sampler;
 struct metrics;
 struct plugin_host;
 
@@ -29,6 +30,7 @@ typedef struct control {
     struct publisher *publisher;
     struct plugin_host *plugins;
     struct jobs *jobs;
+    struct label_sampler *sampler;
     struct metrics *metrics;
 } control;
 

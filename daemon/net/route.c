@@ -5,6 +5,7 @@
 #include "control/files.h"
 #include "control/job_events.h"
 #include "control/jobs.h"
+#include "control/labels.h"
 #include "control/people.h"
 #include "control/policies.h"
 #include "net/assets.h"
@@ -82,6 +83,14 @@ static const route routes[] = {
     MANAGE("/v1/me/consent", PUT,    KEY_ANY,        ROUTE_BODY_JSON, control_consent_put, "consent"),
     MANAGE("/v1/me/data",    DELETE, KEY_ANY,        ROUTE_BODY_NONE, control_data_delete, "me_data"),
     MANAGE("/v1/votes",      POST,   KEY_PLAYGROUND, ROUTE_BODY_JSON, control_vote_create, "votes"),
+
+    MANAGE("/v1/labels/tasks",          POST, KEY_TRAIN, ROUTE_BODY_JSON, control_tasks_create,         "label_tasks"),
+    MANAGE("/v1/labels/tasks",          GET,  KEY_TRAIN, ROUTE_BODY_NONE, control_tasks_count,          "label_tasks"),
+    MANAGE("/v1/labels/tasks/next", HTTP_METHOD_GET, KEY_LABEL, ROUTE_BODY_NONE, control_task_next,     "label_next"),
+    MANAGE("/v1/labels/rankings",       POST, KEY_LABEL, ROUTE_BODY_JSON, control_ranking_create,       "label_rankings"),
+    MANAGE("/v1/labels/demonstrations", POST, KEY_LABEL, ROUTE_BODY_JSON, control_demonstration_create, "label_demonstrations"),
+    MANAGE("/v1/labels/skips",          POST, KEY_LABEL, ROUTE_BODY_JSON, control_skip_create,          "label_skips"),
+    MANAGE("/v1/labels/agreement",      GET,  KEY_TRAIN, ROUTE_BODY_NONE, control_agreement_get,        "label_agreement"),
 
     MANAGE("/v1/policies",                   GET,  KEY_INFER, ROUTE_BODY_NONE, control_policies_list,     "policies"),
     MANAGE("/v1/policies/{id}",              GET,  KEY_INFER, ROUTE_BODY_NONE, control_policy_get,        "policy"),

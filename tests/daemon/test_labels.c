@@ -1,0 +1,267 @@
+/* Labelling against a whole daemon: tasks, whose outputs it draws, and labels that count once. */
+#include "daemon_fixture.h"
+
+#define LENA "X-Api-Key: sk-inst-label\r\n"
+#define BOSS TRAIN_KEY
+
+static char *get(const char *path, const char *headers)
+{
+    static char text[4][512];
+    static unsigned turn;
+    char *t = text[turn++ % 4];
+    snprintf(t, sizeof text[0], "GET %s HTTP/1.1\r\nHost: localhost\r\n%s\r\n", path, headers);
+    return t;
+}
+
+static void expect_reply(const running *r, const char *request, int status, const char *part)
+{
+    reply out = {0};
+    const int got = ask(r, &out, request);
+    if (got != status)
+        FAIL("%.60s answered %d, expected %d: %s", request, got, status,
+             out.body ? out.body : "(nothing)");
+    if (part[0])
+        expect_in(&out, part);
+    reply_free(&out);
+}
+
+/* Uploads lines and returns the file's id. */
+static const char *upload(const running *r, const char *lines)
+{
+    static char id[65];
+    char request[4096], form[3000];
+    reply out = {0};
+    snprintf(form, sizeof form,
+             "--x\r\nContent-Disposition: form-data; name=\"purpose\"\r\n\r\nfine-tune\r\n"
+             "--x\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.jsonl\"\r\n\r\n%s"
+             "\r\n--x--\r\n",
+             lines);
+    snprintf(request, sizeof request,
+             "POST /v1/files HTTP/1.1\r\nHost: localhost\r\n" TRAIN_KEY
+             "Content-Type: multipart/form-data; boundary=x\r\nContent-Length: %zu\r\n\r\n%s",
+             strlen(form), form);
+    EXPECT_EQ(ask(r, &out, request), 200);
+    EXPECT_EQ(sscanf(strstr(out.body, "\"id\":\""), "\"id\":\"%64[^\"]", id), 1);
+    reply_free(&out);
+    return id;
+}
+
+#define TWO_OUTPUTS                                                                                \
+    "{\"prompt\":\"Name a river.\",\"outputs\":[{\"text\":\"The Elbe.\",\"policy\":\"m1\"},"       \
+    "{\"text\":\"Blue.\",\"policy\":\"m2\"}]}\n"
+
+static void make_tasks(const running *r, const char *kind, const char *lines)
+{
+    char body[256];
+    snprintf(body, sizeof body, "{\"kind\":\"%s\",\"source\":\"%s\"}", kind, upload(r, lines));
+    expect_reply(r, post("/v1/labels/tasks", BOSS, body), 201, "\"tasks\":1,");
+}
+
+/* A task in hand. */
+typedef struct hand {
+    char task[65], outputs[9][65];
+    size_t n;
+} hand;
+
+static hand take(const running *r, const char *headers)
+{
+    reply out = {0};
+    hand h = {0};
+    EXPECT_EQ(ask(r, &out, get("/v1/labels/tasks/next?kind=rank", headers)), 200);
+    EXPECT_EQ(sscanf(out.body, "{\"id\":\"%64[^\"]", h.task), 1);
+    for (const char *at = strstr(out.body, "\"outputs\":["); at && (at = strstr(at, "{\"id\":\""));
+         at++)
+        EXPECT_EQ(sscanf(at, "{\"id\":\"%64[^\"]", h.outputs[h.n++]), 1);
+    if (strstr(out.body, "m1") || strstr(out.body, "pol_"))
+        FAIL("the policy can be seen: %s", out.body);
+    reply_free(&out);
+    return h;
+}
+
+/* A ranking in the order in which the outputs were shown. */
+static const char *ranking(const hand *h, const char *name)
+{
+    static char text[3][2048];
+    static unsigned turn;
+    char *t = text[turn++ % 3], *at = t;
+    at += sprintf(
+        at, "{\"submission_id\":\"%s\",\"task_id\":\"%s\",\"elapsed_ms\":{\"rate\":5},\"shown\":[",
+        name, h->task);
+    for (size_t i = 0; i < h->n; i++)
+        at += sprintf(at, "%s\"%s\"", i ? "," : "", h->outputs[i]);
+    at += sprintf(at, "],\"ratings\":[");
+    for (size_t i = 0; i < h->n; i++)
+        at += sprintf(
+            at,
+            "%s{\"output_id\":\"%s\",\"overall_quality\":%zu,\"flags\":{\"hallucination\":null}}",
+            i ? "," : "", h->outputs[i], 7 - i);
+    at += sprintf(at, "],\"groups\":[");
+    for (size_t i = 0; i < h->n; i++)
+        at += sprintf(at, "%s[\"%s\"]", i ? "," : "", h->outputs[i]);
+    sprintf(at, "]}");
+    return t;
+}
+
+TEST(a_ranking_is_taken_once)
+{
+    running *r = start();
+    make_tasks(r, "rank", TWO_OUTPUTS);
+    hand h = take(r, LENA);
+    EXPECT_EQ(h.n, 2);
+    EXPECT_STR(take(r, LENA).task, h.task); /* a reload loses nothing */
+    expect_reply(r, post("/v1/labels/rankings", LENA, ranking(&h, "s1")), 201, "ranking-");
+    expect_reply(r, post("/v1/labels/rankings", LENA, ranking(&h, "s1")), 200, "ranking-");
+    expect_reply(r, post("/v1/labels/rankings", LENA, ranking(&h, "s2")), 409, "already_labeled");
+    expect_reply(r, get("/v1/labels/tasks/next?kind=rank", LENA), 204, "");
+    expect_reply(r, get("/metrics", LENA), 200, "instructd_labels_total{kind=\"rank\"} 1\n");
+    expect_reply(r, get("/v1/labels/tasks", BOSS), 200,
+                 "{\"kind\":\"rank\",\"state\":\"done\",\"n\":1}");
+    EXPECT_EQ(stop(r), 0);
+}
+
+TEST(outputs_are_drawn_where_the_file_brings_none)
+{
+    running *r = start();
+    char body[256];
+    snprintf(body, sizeof body, "{\"kind\":\"rank\",\"source\":\"%s\",\"k\":5,\"max_tokens\":4}",
+             upload(r, "{\"prompt\":\"Name a river.\"}\n"));
+    expect_reply(r, post("/v1/labels/tasks", BOSS, body), 201, "\"sampling\":1}");
+    for (int i = 0; i < 2000; i++) {
+        if (status_of(r, get("/v1/labels/tasks/next?kind=rank", LENA)) == 200)
+            break;
+        usleep(10 * 1000);
+    }
+    hand h = take(r, LENA);
+    EXPECT_EQ(h.n, 5);
+    expect_reply(r, post("/v1/labels/rankings", LENA, ranking(&h, "s1")), 201, "ranking-");
+    EXPECT_EQ(stop(r), 0);
+}
+
+/* The ranking with one part of its text replaced. */
+static const char *spoilt(const char *text, const char *part, const char *by)
+{
+    static char out[2048];
+    const char *at = strstr(text, part);
+    if (!at)
+        FAIL("\"%s\" is not in %s", part, text);
+    snprintf(out, sizeof out, "%.*s%s%s", (int)(at - text), text, by, at + strlen(part));
+    return out;
+}
+
+TEST(a_wrong_ranking_is_refused_with_the_field)
+{
+    running *r = start();
+    make_tasks(r, "rank", TWO_OUTPUTS);
+    const hand h = take(r, LENA);
+    const char *good = ranking(&h, "s1");
+    char one[80], twice[80], quoted[70];
+    snprintf(one, sizeof one, "[[\"%s\"]", h.outputs[0]);
+    snprintf(twice, sizeof twice, "[[\"%s\"]", h.outputs[1]);
+    snprintf(quoted, sizeof quoted, "\"%s\"", h.task);
+    const struct {
+        const char *part, *by, *says;
+        int status;
+    } cases[] = {
+        {one, twice, "stands there twice", 400},
+        {one, "[[\"out-strange\"]", "out-strange is no output of this task", 400},
+        {one, "[[]", "groups[0]", 400},
+        {"\"overall_quality\":7", "\"overall_quality\":8", "ratings[0].overall_quality", 400},
+        {"\"hallucination\"", "\"halucination\"", "ratings[0].flags.halucination", 400},
+        {"\"hallucination\":null", "\"hallucination\":1", "expected true, false or null", 400},
+        {"\"s1\"", "\"\"", "submission_id", 400},
+        {"\"rate\":5", "\"rate\":-1", "elapsed_ms.rate", 400},
+        {"\"shown\"", "\"show\"", "unknown_parameter", 400},
+        {quoted, "\"task-strange\"", "not_found", 404},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        expect_reply(r, post("/v1/labels/rankings", LENA, spoilt(good, cases[i].part, cases[i].by)),
+                     cases[i].status, cases[i].says);
+    expect_reply(r, post("/v1/labels/rankings", LENA, good), 201, "ranking-");
+    EXPECT_EQ(stop(r), 0);
+}
+
+TEST(a_label_needs_the_scope_of_its_kind)
+{
+    running *r = start();
+    make_tasks(r, "eval", TWO_OUTPUTS);
+    expect_reply(r, get("/v1/labels/tasks/next?kind=eval", LENA), 403, "label:eval");
+    expect_reply(r, get("/v1/labels/tasks/next?kind=demo", LENA), 403, "label:demo");
+    expect_reply(r, get("/v1/labels/tasks/next", LENA), 400, "kind: expected demo, rank or eval");
+    expect_reply(r, get("/v1/labels/tasks/next?kind=rank", INFER_KEY), 403, "insufficient_scope");
+    expect_reply(r, post("/v1/labels/tasks", LENA, "{}"), 403, "insufficient_scope");
+    EXPECT_EQ(stop(r), 0);
+}
+
+TEST(a_heldout_labeler_evaluates_and_nothing_else)
+{
+    running *r = daemon_fixture(true);
+    static const char line[] = /* SHA-256 of "sk-inst-label", as in key_file */
+        "held label:rank,label:eval,label:demo "
+        "fa3b252bb9e15d152639c6502daaf29f620f97fed7af7b7726b8a750812901ac role=heldout\n"
+        "train train cd3bf9dc58e62868fb8f714e5e349fa23f1d4686660b5e43d826fa70c653664c\n";
+    test_write_file(r->key_file, line, sizeof line - 1);
+    launch(r);
+    await_ready(r);
+    make_tasks(r, "rank", TWO_OUTPUTS);
+    make_tasks(r, "eval", TWO_OUTPUTS);
+    expect_reply(r, get("/v1/labels/tasks/next?kind=rank", LENA), 403, "held-out labelers");
+    expect_reply(r, get("/v1/labels/tasks/next?kind=eval", LENA), 200, "truthful_harmless_first");
+    expect_reply(r,
+                 post("/v1/labels/demonstrations", LENA,
+                      "{\"submission_id\":\"s1\",\"prompt_kind\":\"plain\",\"prompt\":\"a\","
+                      "\"category\":\"chat\",\"completion\":\"b\",\"source\":\"written\"}"),
+                 403, "held-out labelers");
+    EXPECT_EQ(stop(r), 0);
+}
+
+TEST(a_bad_batch_is_refused_with_the_field)
+{
+    running *r = start();
+    static const char *const cases[][2] = {
+        {"{\"kind\":\"rank\",\"source\":\"captured\",\"k\":10}",
+         "k: expected an integer from 4 to 9"},
+        {"{\"kind\":\"rank\",\"source\":\"/etc/passwd\"}", "source: expected an id"},
+        {"{\"kind\":\"rank\",\"source\":\"elsewhere\"}", "source: expected captured or a file"},
+        {"{\"kind\":\"demo\",\"source\":\"captured\",\"k\":4}", "no outputs are drawn"},
+        {"{\"kind\":\"demo\",\"source\":\"captured\",\"gold\":true}", "gold"},
+        {"{\"kind\":\"rank\",\"source\":\"captured\",\"overlap_sample\":{\"share\":2,\"n\":3}}",
+         "overlap_sample.share"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        expect_reply(r, post("/v1/labels/tasks", BOSS, cases[i][0]), 400, cases[i][1]);
+    expect_reply(r,
+                 post("/v1/labels/tasks", BOSS,
+                      "{\"kind\":\"rank\",\"source\":\"captured\",\"policies\":[\"nobody\"]}"),
+                 404, "nobody");
+    expect_reply(r, post("/v1/labels/tasks", BOSS, "{\"kind\":\"rank\",\"source\":\"file-none\"}"),
+                 404, "source");
+    expect_reply(r, post("/v1/labels/tasks", BOSS, "{\"kind\":\"rank\",\"source\":\"captured\"}"),
+                 201, "\"tasks\":0,");
+    EXPECT_EQ(stop(r), 0);
+}
+
+TEST(a_skip_ends_the_task_for_its_labeler)
+{
+    running *r = start();
+    char body[256];
+    make_tasks(r, "rank", TWO_OUTPUTS);
+    const hand h = take(r, LENA);
+    snprintf(body, sizeof body,
+             "{\"submission_id\":\"s1\",\"task_id\":\"%s\",\"reason\":\"unclear\"}", h.task);
+    expect_reply(r, post("/v1/labels/skips", LENA, body), 201, "skip-");
+    expect_reply(r, post("/v1/labels/skips", LENA, body), 200, "skip-");
+    expect_reply(r, post("/v1/labels/rankings", LENA, ranking(&h, "s2")), 409, "already_labeled");
+    expect_reply(r, get("/v1/labels/tasks/next?kind=rank", LENA), 204, "");
+    EXPECT_EQ(stop(r), 0);
+}
+
+TEST(agreement_of_nobody_is_null)
+{
+    running *r = start();
+    expect_reply(
+        r, get("/v1/labels/agreement", BOSS), 200,
+        "{\"object\":\"label.agreement\",\"kind\":\"rank\",\"overall\":{\"agreement\":null,");
+    expect_reply(r, get("/v1/labels/agreement?kind=demo", BOSS), 400,
+                 "kind: expected rank or eval");
+    EXPECT_EQ(stop(r), 0);
+}
