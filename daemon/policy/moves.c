@@ -269,3 +269,32 @@ publish_result publisher_move(publisher *p, const publish_move *m, alias_state *
         worker_kick(p->worker); /* what fell out of the lines may go */
     return result;
 }
+
+/* ---- after a restart ---- */
+
+static void warm_alias(publisher *p, const char *name)
+{
+    alias_version current, previous;
+    eng_error ignored;
+    if (!publisher_lookup_alias(p, name, &current, &previous) || !previous.number)
+        return;
+    publisher_warm(p, previous.policy, name);
+    pthread_mutex_lock(&p->moving); /* unless the alias has moved meanwhile */
+    alias_version now;
+    policy *at = policy_registry_find(p->registry, current.policy);
+    policy *back = policy_registry_find(p->registry, previous.policy);
+    if (at && back && publisher_lookup_alias(p, name, &now, NULL) && now.number == current.number &&
+        policy_registry_point(p->registry, name, at, back, &ignored) != ENG_OK)
+        log_event(LOG_WARN, "not_warmed", "alias=%s error=\"%s\"", name, ignored.text);
+    pthread_mutex_unlock(&p->moving);
+    policy_unref(back);
+    policy_unref(at);
+}
+
+void publisher_warm_previous(publisher *p)
+{
+    alias_state list[PUBLISHER_ALIASES];
+    const size_t n = publisher_aliases(p, list, PUBLISHER_ALIASES);
+    for (size_t i = 0; i < n; i++)
+        warm_alias(p, list[i].name);
+}

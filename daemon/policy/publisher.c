@@ -62,9 +62,14 @@ static eng_status open_versions(publisher *p, eng_error *err)
                : eng_fail(err, ENG_IO, "%.480s", why.text);
 }
 
-static void collect(void *arg)
+/* Of the worker. */
+static void idle(void *arg)
 {
-    publisher_collect(arg);
+    publisher *p = arg;
+    if (!p->warm)
+        publisher_warm_previous(p);
+    p->warm = true;
+    publisher_collect(p);
 }
 
 void publisher_run(publisher *p, void (*fn)(void *arg), void *arg)
@@ -96,12 +101,13 @@ eng_status publisher_open(publisher **out, const publisher_options *options,
         st = open_versions(p, err);
     if (st == ENG_OK)
         st = publisher_recover(p, options->reset_alias, err);
-    if (st == ENG_OK && !(p->worker = worker_start(collect, p)))
+    if (st == ENG_OK && !(p->worker = worker_start(idle, p)))
         st = eng_fail(err, ENG_NOMEM, "publisher: the system refuses a thread");
     if (st != ENG_OK) {
         publisher_free(p);
         return st;
     }
+    worker_kick(p->worker);
     *out = p;
     return ENG_OK;
 }

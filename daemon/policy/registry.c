@@ -279,13 +279,15 @@ static eng_status point(policy_registry *r, const char *name, policy *p, policy 
         return eng_fail(err, ENG_FULL,
                         "policy %s: %d policies are in memory, the most there may be", p->id,
                         MAX_RESIDENTS);
-    const resident *before = previous ? take_in(r, previous) : NULL;
+    resident *before = previous ? take_in(r, previous) : NULL;
     if (!a) {
         a = &r->aliases[r->n_aliases++];
         snprintf(a->name, sizeof a->name, "%s", name);
     }
     current->aliases |= (uint16_t)(1u << at);
-    current->spare = false; /* from here on the alias says how long it stays */
+    current->spare = false; /* from here on the alias says how long they stay */
+    if (before)
+        before->spare = false;
     a->policy = current->policy;
     a->previous = before && before != current ? before->policy : NULL;
     settle(r);

@@ -51,10 +51,11 @@ static publish_result not_found(const char *id, error_text *err)
 
 /* ---- room ---- */
 
-/* Would `bytes` more fit, beside `scratch` more while they are made? *free_bytes: what is left. */
-static bool fits(const publisher *p, const policy_room *room, uint64_t bytes, uint64_t scratch,
+/* Would such a model fit, with what making it takes? *free_bytes: what is left. */
+static bool fits(const publisher *p, const policy_room *room, const eng_model_facts *facts,
                  uint64_t *free_bytes)
 {
+    const uint64_t bytes = facts->bytes, scratch = 2 * (uint64_t)facts->largest; /* two layouts */
     const uint64_t available = memory_available();
     *free_bytes = available;
     if (p->max_bytes) {
@@ -92,23 +93,29 @@ static publish_result check_shape(const publisher *p, const eng_config *c, error
     return PUBLISH_INVALID;
 }
 
+static publish_result inspect(const publisher *p, const char *path,
+                              const eng_model_options *options, eng_model_facts *facts,
+                              error_text *err)
+{
+    eng_error why;
+    eng_status st = eng_model_inspect(facts, path, options->serve_type, &why);
+    if (st != ENG_OK)
+        return refuse(publish_result_of(st), &why, err);
+    return check_shape(p, &facts->config, err);
+}
+
 publish_result publisher_make_room(publisher *p, const char *alias, const char *path,
                                    const eng_model_options *options, error_text *err)
 {
-    eng_error why;
     eng_model_facts facts;
-    eng_status st = eng_model_inspect(&facts, path, options->serve_type, &why);
-    if (st != ENG_OK)
-        return refuse(publish_result_of(st), &why, err);
-    publish_result result = check_shape(p, &facts.config, err);
+    publish_result result = inspect(p, path, options, &facts, err);
     if (result != PUBLISH_OK)
         return result;
-    const uint64_t scratch = 2 * (uint64_t)facts.largest; /* a tensor in its two layouts */
     for (uint32_t waited = 0;; waited += ROOM_TURN_MS) {
         uint64_t free_bytes;
         const policy_room room = policy_registry_room(p->registry, alias);
         const bool few = room.n_of < p->max_resident;
-        if (few && fits(p, &room, facts.bytes, scratch, &free_bytes))
+        if (few && fits(p, &room, &facts, &free_bytes))
             return PUBLISH_OK;
         if (policy_registry_evict(p->registry))
             policy_registry_wait(p->registry, room.change, ROOM_WAIT_MS);
@@ -117,6 +124,23 @@ publish_result publisher_make_room(publisher *p, const char *alias, const char *
         else
             return no_room(p, &room, facts.bytes, few ? free_bytes : 0, err);
     }
+}
+
+/* How a policy is packed. */
+static const eng_model_options *options_of(const publisher *p, const char *id)
+{
+    return strcmp(id, p->base_id) == 0 ? &p->base_options : &p->published_options;
+}
+
+/* Is there room for it without anybody giving way? */
+static bool has_room(const publisher *p, const char *alias, const char *id, const char *path)
+{
+    eng_model_facts facts;
+    error_text ignored;
+    uint64_t free_bytes;
+    const policy_room room = policy_registry_room(p->registry, alias);
+    return inspect(p, path, options_of(p, id), &facts, &ignored) == PUBLISH_OK &&
+           room.n_of < p->max_resident && fits(p, &room, &facts, &free_bytes);
 }
 
 /* ---- loading ---- */
@@ -167,8 +191,7 @@ static publish_result load_policy(publisher *p, const char *id, const char *alia
     char path[VERSIONS_PATH_BYTES];
     if (!publisher_locate(p, id, path))
         return not_found(id, err);
-    load l = {.path = path, .id = base ? NULL : id};
-    l.options = base ? p->base_options : p->published_options;
+    load l = {.path = path, .id = base ? NULL : id, .options = *options_of(p, id)};
     if (p->worker)
         l.options.n_threads = 1; /* beside serving */
     snprintf(l.stage, sizeof l.stage, "%s", p->base_stage);
@@ -225,6 +248,15 @@ publish_result publisher_ensure(publisher *p, const char *id, error_text *err)
     if (result == PUBLISH_OK)
         policy_unref(there);
     return result;
+}
+
+void publisher_warm(publisher *p, const char *id, const char *alias)
+{
+    char path[VERSIONS_PATH_BYTES];
+    error_text err;
+    if (publisher_locate(p, id, path) && has_room(p, alias, id, path) &&
+        publisher_ensure(p, id, &err) != PUBLISH_OK)
+        log_event(LOG_WARN, "not_warmed", "policy=%s error=\"%s\"", id, err.text);
 }
 
 /* ---- weights that no directory holds ---- */

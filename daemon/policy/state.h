@@ -59,6 +59,7 @@ struct publisher {
     hold holds[PUBLISHER_HOLDS];            /* (m) */
     size_t n_holds;                         /* (m) */
     char doomed[POLICY_ID_CHARS + 1];       /* (m) being removed from disk, "" if none */
+    bool warm;                              /* previous policies have been seen to [worker] */
 };
 
 /* ---- residency.c ---- */
@@ -74,6 +75,8 @@ publish_result publisher_make_room(publisher *p, const char *alias, const char *
  * moves to quarantine and is not found. */
 publish_result publisher_bring_in(publisher *p, const char *id, const char *alias, policy **out,
                                   error_text *err);
+/* Brings the policy in as a spare one, if nobody has to give way for it. [worker] */
+void publisher_warm(publisher *p, const char *id, const char *alias);
 /* False if the policy is held; else no hold on it can begin from now on. [worker] */
 bool publisher_doom(publisher *p, const char *id);
 /* Runs fn(arg) on the worker and waits for it. */
@@ -89,6 +92,9 @@ bool publisher_lookup_alias(publisher *p, const char *name, alias_version *curre
 /* A name for answers does not turn into one for scores, nor back. */
 publish_result publisher_check_head(publisher *p, const char *alias, const eng_model *to,
                                     error_text *err);
+/* After a restart: brings the previous policies of all aliases in, so that going back takes no
+ * loading. [worker] */
+void publisher_warm_previous(publisher *p);
 /* Does any alias point at it now? */
 bool publisher_is_current(publisher *p, const char *id);
 /* Enters what was read from disk, without writing. [start] */

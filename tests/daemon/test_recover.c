@@ -94,6 +94,19 @@ TEST(a_restart_serves_what_was_published)
     end_scene(&s);
 }
 
+TEST(the_previous_policy_is_brought_in_after_a_restart)
+{
+    scene s;
+    set_scene(&s);
+    start(&s);
+    for (int i = 0; i < 10000 && !lab_served(&s.l, s.one)[0]; i++)
+        usleep(1000);
+    EXPECT_STR(lab_served(&s.l, s.one), s.one);
+    EXPECT(policy_registry_evict(s.l.registry)); /* it is there as long as its room is not needed */
+    EXPECT_STR(lab_served(&s.l, s.one), "");
+    end_scene(&s);
+}
+
 static void expect_fell_back(scene *s, const char *to, const char *damaged, const char *what)
 {
     char path[64];
