@@ -181,7 +181,8 @@ struct instructd_host {
      * to close, or -1 with err. [job] */
     int (*file_open)(instructd_job *job, const char *file_id, char *err);
     /* Resolves a model name ("instruct", "instruct@pol_...", "pol_...") to a policy id, which stays
-     * on disk until the job ends. id has INSTRUCTD_POLICY_ID_BYTES. [job] */
+     * on disk until the job ends. An alias may stand for another policy the next time: note the id
+     * where a resumed run must find the same. id has INSTRUCTD_POLICY_ID_BYTES. [job] */
     int (*policy_resolve)(instructd_job *job, const char *name, char *id, char *err);
     /* Where an id's weights lie: a checkpoint directory in Hugging Face layout, or a GGUF file;
      * immutable. Writes at most cap bytes with the NUL. [job] */
@@ -222,9 +223,11 @@ struct instructd_host {
     /* -- results -- */
 
     /* Writes the weights as a policy (crash-safe), checks and gates them, and moves the alias while
-     * traffic goes on. id receives the new policy's id. On INSTRUCTD_E_REFUSED nothing moved, an
-     * event tells why, and the job may go on. The first publish of a job that moves no alias, or
-     * the last one, is the job's result (`fine_tuned_model`). [job] */
+     * traffic goes on. id receives the new policy's id. On INSTRUCTD_E_REFUSED (by a gate, or
+     * because somebody moved the alias meanwhile) nothing moved, an event tells why, and the job
+     * may go on. The first publish of a job that moves no alias, or the last one, is the job's
+     * result
+     * (`fine_tuned_model`). [job] */
     int (*publish)(instructd_job *job, const instructd_publish *publish, char *id, char *err);
 };
 

@@ -65,6 +65,8 @@ int train_job_code_of(publish_result result)
     case PUBLISH_OK:
         return INSTRUCTD_OK;
     case PUBLISH_REFUSED:
+    case PUBLISH_STALE: /* somebody moved the alias meanwhile, and has the last word */
+    case PUBLISH_EXISTS:
         return INSTRUCTD_E_REFUSED;
     case PUBLISH_INVALID:
         return INSTRUCTD_E_INVALID;
@@ -74,9 +76,6 @@ int train_job_code_of(publish_result result)
         return INSTRUCTD_E_IO;
     case PUBLISH_NOT_FOUND:
         return INSTRUCTD_E_NOT_FOUND;
-    case PUBLISH_STALE:
-    case PUBLISH_EXISTS:
-        break;
     }
     return INSTRUCTD_E_INTERNAL;
 }

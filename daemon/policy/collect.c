@@ -38,8 +38,17 @@ static bool is_retired(publisher *p, const char *id)
     return retired;
 }
 
-/* Is it what some job made in the end? A store that cannot tell says yes. */
-static bool is_result(publisher *p, const char *id)
+static bool needs(const store_job *job, const char *id)
+{
+    const bool live = STORE_JOB_BIT(job->status) & STORE_JOB_LIVE;
+    return (job->fine_tuned_model && strstr(job->fine_tuned_model, id)) ||
+           (live && strcmp(job->model_policy, id) == 0);
+}
+
+/* Is it what some job made in the end, or what one starts from that has not ended? Holds tell the
+ * latter while the daemon runs; at its start there are none yet. A store that cannot tell says yes.
+ */
+static bool is_of_job(publisher *p, const char *id)
 {
     char after[80] = "";
     error_text err;
@@ -51,7 +60,7 @@ static bool is_result(publisher *p, const char *id)
         if (store_job_list(p->store, page, 0, &rows, &n, &more, &err) != STORE_OK)
             return true;
         for (size_t i = 0; i < n; i++)
-            found |= rows[i].fine_tuned_model && strstr(rows[i].fine_tuned_model, id);
+            found |= needs(&rows[i], id);
         if (n)
             strncpy(after, rows[n - 1].id, sizeof after - 1);
         for (size_t i = 0; i < n; i++)
@@ -64,7 +73,7 @@ static bool is_result(publisher *p, const char *id)
 static void collect_one(publisher *p, const char *id)
 {
     error_text err;
-    if (is_named(p, id) || is_resident(p, id) || !is_retired(p, id) || is_result(p, id) ||
+    if (is_named(p, id) || is_resident(p, id) || !is_retired(p, id) || is_of_job(p, id) ||
         !publisher_doom(p, id))
         return;
     if (versions_remove(p->versions, id, &err))

@@ -3,6 +3,7 @@
 #include "rlhf/check.h"
 #include "rlhf/file_check.h"
 #include "rlhf/methods.h"
+#include "rlhf/models.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,6 +37,8 @@ static int run(job_method method, method_run *body, const instructd_host *host,
     char param[64];
     eng_error why = {{0}};
     job_code code = job_read(&j, method, host, handle, spec, param, &why);
+    if (code == INSTRUCTD_OK)
+        code = models_fix(&j, &why);
     if (code == INSTRUCTD_OK)
         code = body(&j, &why);
     job_free(&j);

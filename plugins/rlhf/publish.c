@@ -2,32 +2,12 @@
 
 #include "rlhf/snapshot.h"
 
-#include <stdio.h>
-
-/* reward_model as the lineage has it: a policy's id, or the endpoint's name. */
-static job_code name_reward_model(const job *j, char name[INSTRUCTD_POLICY_ID_BYTES],
-                                  const char **out, eng_error *err)
-{
-    host_policy policy;
-    *out = j->names.reward_model;
-    if (!*out || job_reward_endpoint(j))
-        return INSTRUCTD_OK;
-    job_code code = host_policy_find(&j->host, *out, &policy, err);
-    snprintf(name, INSTRUCTD_POLICY_ID_BYTES, "%s", policy.id);
-    *out = name;
-    return code;
-}
-
 static job_code publish(const job *j, const publish_order *order, const char *alias,
                         const instructd_metric *measured, uint32_t n_measured,
                         char id[INSTRUCTD_POLICY_ID_BYTES], eng_error *err)
 {
     snapshot s = {0};
-    char name[INSTRUCTD_POLICY_ID_BYTES];
-    const char *reward_model;
-    job_code code = name_reward_model(j, name, &reward_model, err);
-    if (code == INSTRUCTD_OK)
-        code = snapshot_of(&s, order->net, j->model, err);
+    job_code code = snapshot_of(&s, order->net, j->model, err);
     if (code == INSTRUCTD_OK) {
         const instructd_publish p = {.size = sizeof p,
                                      .n_measured = n_measured,
@@ -36,7 +16,7 @@ static job_code publish(const job *j, const publish_order *order, const char *al
                                      .alias = alias,
                                      .measured = measured,
                                      .parent = j->model,
-                                     .reward_model = reward_model,
+                                     .reward_model = j->names.reward_model,
                                      .kl_coef = order->kl_coef,
                                      .ptx_coef = order->ptx_coef,
                                      .step = order->step};

@@ -490,6 +490,21 @@ TEST(a_gate_holds_what_the_job_set_and_what_was_measured)
     scene_close(&s);
 }
 
+/* Somebody rolled back while the job published: that has the last word, and ends no job. */
+TEST(an_alias_that_was_moved_meanwhile_refuses_a_publish)
+{
+    scene s = scene_begin();
+    scene_file(&s, "file-a", "step\n");
+    fake.result_to_give = PUBLISH_STALE;
+    const char *id = create_job(&s, (wish){.n_steps = 1,
+                                           .deed = "publish",
+                                           .at_step = 1,
+                                           .publish_json = "{\"alias\":\"instruct\"}"});
+    await_status(&s, id, STORE_JOB_SUCCEEDED);
+    EXPECT_EQ(fake.published, 1);
+    scene_close(&s);
+}
+
 TEST(an_alias_that_the_job_did_not_name_is_not_moved)
 {
     scene s = scene_begin();

@@ -536,6 +536,33 @@ TEST(held_policies_and_those_of_requests_stay_on_disk)
     lab_close(&l);
 }
 
+/* Collecting begins before jobs have taken their holds. */
+TEST(what_a_live_job_starts_from_outlasts_a_restart)
+{
+    lab l;
+    char path[64], *id = "ftjob-1";
+    lab_open(&l, NULL);
+    char *model = (char *)(uintptr_t)lab_publish(&l, "instruct");
+    const store_job job = {.id = id,
+                           .status = STORE_JOB_QUEUED,
+                           .method = "ppo",
+                           .model = "instruct",
+                           .model_policy = model,
+                           .training_file = "file-a",
+                           .method_json = "{}"};
+    EXPECT_EQ(store_job_insert(l.store, &job, &l.err), STORE_OK);
+    for (int i = 0; i < 4; i++)
+        lab_publish(&l, "instruct");
+    lab_restart(&l);
+    snprintf(path, sizeof path, "policies/%s", model);
+    EXPECT(lab_exists(&l, path));
+    EXPECT_EQ(store_job_move(l.store, id, STORE_JOB_LIVE, STORE_JOB_CANCELLED, NULL, &l.err),
+              STORE_OK);
+    lab_restart(&l);
+    EXPECT(!lab_exists(&l, path));
+    lab_close(&l);
+}
+
 /* ---- samplers ---- */
 
 TEST(raw_weights_are_found_by_their_id_until_unloaded)

@@ -418,6 +418,37 @@ TEST(a_job_stopped_anywhere_goes_on_bit_for_bit)
     }
 }
 
+/* An alias that moves meanwhile, as one does that the job itself publishes to, must not change what
+ * the job is rewarded by or how far from what it may go. */
+TEST(a_resumed_job_keeps_the_reference_and_reward_model_it_began_with)
+{
+    static const char *const METHOD = "{\"reference\":\"served\",\"reward_model\":\"critic\","
+                                      "\"hyperparameters\":{" FAST SIZES(32, 8, 8) "}}";
+    char whole[INSTRUCTD_POLICY_ID_BYTES] = "", param[64], err[512];
+    for (int moved = 0; moved < 2; moved++) {
+        mock_host *m = host_with_prompts(NULL);
+        mock_job spec = prompts(METHOD);
+        mock_host_policy(m, "served", in_dir("base"));
+        const char *critic = mock_host_policy(m, "critic", in_dir("judge"));
+        mock_host_pause_at_step(m, 2);
+        EXPECT_EQ(mock_host_run(m, &spec, param, err), INSTRUCTD_E_STOPPED);
+        if (moved) {
+            mock_host_policy(m, "served", make_model("other", "llama", false, 11));
+            mock_host_policy(m, "critic", make_model("other-judge", "llama", true, 12));
+        }
+        mock_host_pause_at_step(m, 0);
+        spec.resumed = true;
+        mock_host_must_run(m, &spec);
+        const mock_publish *result = mock_host_publish(m, mock_host_publishes(m) - 1);
+        EXPECT_STR(result->reward_model, critic);
+        if (moved)
+            EXPECT_STR(result->id, whole);
+        strcpy(whole, result->id);
+        mock_host_free(m);
+        forget();
+    }
+}
+
 /* ---- publishing on the way ---- */
 
 TEST(every_n_iterations_the_alias_is_offered_the_average)
