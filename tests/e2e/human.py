@@ -1,0 +1,198 @@
+"""The people: prompts with consent become tasks, three labelers rank them through kills of the daemon,
+votes are revealed, and what nobody agreed to share is nowhere in the database files.
+
+   python3 tests/e2e/human.py [WORD...]"""
+
+import hashlib
+import os
+import re
+import signal
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import harness
+from daemon import Daemon, tiny_model
+from harness import check, equal, test
+
+LABELERS = ("anna", "bert", "cleo")
+GUARD_S = 120
+
+
+def key_of(name):
+    return f"sk-inst-{name}"
+
+
+def key_file(directory):
+    """Three trainers, a held-out labeler, a researcher, a Playground user, an API client."""
+    people = [(name, "label:demo,label:rank", "") for name in LABELERS]
+    people += [("held", "label:rank,label:eval", ""), ("boss", "label:*,train", ""),
+               ("user", "playground", ""), ("other", "playground", ""), ("api", "infer", "")]
+    lines = [f"{name} {scopes} {hashlib.sha256(key_of(name).encode()).hexdigest()} {more}\n"
+             for name, scopes, more in people]
+    path = Path(directory, "keys")
+    path.write_text("".join(lines))
+    return str(path)
+
+
+class Scene:
+    """A daemon on a tiny model that can be killed and started again on the same directory."""
+
+    def __enter__(self):
+        self.home = tempfile.TemporaryDirectory(prefix="instructd-human-")
+        self.flags = ("--key-file", key_file(self.home.name), "--log-level", "warn")
+        self.model = tiny_model(self.home.name)
+        self.daemon = Daemon(*self.flags, model=self.model)
+        return self
+
+    def __exit__(self, *why):
+        try:
+            self.daemon.__exit__(*why)
+        finally:
+            self.home.cleanup()
+
+    def ask(self, method, path, who, body=None, **headers):
+        return self.daemon.request(method, path, body, {"X-Api-Key": key_of(who), **headers})
+
+    def want(self, status, method, path, who, body=None, **headers):
+        reply = self.ask(method, path, who, body, **headers)
+        equal(f"{method} {path} by {who}: {reply.body[:300]!r}", reply.status, status)
+        return reply.json() if reply.body else None
+
+    def consent(self, who, choice):
+        version = self.want(200, "GET", "/v1/me", who)["notice"]["version"]
+        self.want(200, "PUT", "/v1/me/consent", who, {"notice_version": version, "choice": choice})
+
+    def complete(self, who, prompt, **headers):
+        self.want(200, "POST", "/v1/completions", who,
+                  {"prompt": prompt, "max_tokens": 4, "temperature": 0}, **headers)
+
+    def kill_and_restart(self):
+        os.kill(self.daemon.pid, signal.SIGKILL)
+        self.daemon.process.wait()
+        self.daemon.start()
+
+    def on_disk(self, text):
+        """Is the text in any file of the database?"""
+        files = list(Path(self.daemon.data_dir, "data").glob("instructd.db*"))
+        check(files, "there is no database")
+        return any(text.encode() in file.read_bytes() for file in files)
+
+
+def ranking(task, name):
+    ids = [output["id"] for output in task["outputs"]]
+    return {"submission_id": name, "task_id": task["id"], "shown": ids,
+            "ratings": [{"output_id": i, "overall_quality": 4, "flags": {"hallucination": None}}
+                        for i in ids],
+            "groups": [sorted(ids)[:2], *[[i] for i in sorted(ids)[2:]]],
+            "elapsed_ms": {"rate": 10, "rank": 20}}
+
+
+def await_task(scene, who, kind="rank"):
+    """The labeler's next task, once the background has drawn its outputs."""
+    guard = time.monotonic() + GUARD_S
+    while time.monotonic() < guard:
+        reply = scene.ask("GET", f"/v1/labels/tasks/next?kind={kind}", who)
+        if reply.status == 200:
+            return reply.json()
+        equal("status of next", reply.status, 204)
+        time.sleep(0.05)
+    raise AssertionError("no task came")
+
+
+@test
+def what_nobody_agreed_to_share_is_nowhere_in_the_database_files():
+    with Scene() as scene:
+        scene.complete("user", "SECRET-before-any-choice")
+        scene.consent("user", "share")
+        scene.consent("other", "share")
+        scene.complete("user", "SHARED-by-user")
+        scene.complete("other", "SHARED-then-deleted")
+        scene.complete("api", "SECRET-of-the-api")
+        scene.daemon.request("POST", "/v1/completions",
+                             {"prompt": "SECRET-without-a-key", "max_tokens": 2})
+        scene.consent("user", "decline")
+        scene.complete("user", "SECRET-after-declining")
+        scene.want(200, "DELETE", "/v1/me/data", "other")
+        for text in ("SECRET-before-any-choice", "SECRET-of-the-api", "SECRET-without-a-key",
+                     "SECRET-after-declining", "SHARED-then-deleted"):
+            check(not scene.on_disk(text), f"{text} is in the database")
+        check(scene.on_disk("SHARED-by-user"), "the search finds nothing at all")
+
+
+@test
+def no_acknowledged_label_is_lost_when_the_daemon_is_killed():
+    with Scene() as scene:
+        scene.consent("user", "share")
+        for i in range(4):
+            scene.complete("user", f"prompt number {i}")
+        made = scene.want(201, "POST", "/v1/labels/tasks", "boss",
+                          {"kind": "rank", "source": "captured", "overlap": 3, "max_tokens": 4})
+        equal("tasks", made["tasks"], 4)
+        acknowledged = {}
+        for turn in range(4):
+            for who in LABELERS:
+                task = await_task(scene, who)
+                body = ranking(task, f"{who}-{turn}")
+                done = scene.want(201, "POST", "/v1/labels/rankings", who, body)
+                acknowledged[who, turn] = (body, done["id"])
+            scene.kill_and_restart()
+        equal("labels", len(acknowledged), 12)
+        for (who, _), (body, label) in acknowledged.items():
+            equal("a repeated submission", scene.want(200, "POST", "/v1/labels/rankings", who,
+                                                      body)["id"], label)
+            scene.want(409, "POST", "/v1/labels/rankings", who, body | {"submission_id": "again"})
+        figures = scene.want(200, "GET", "/v1/labels/agreement", "boss")
+        equal("agreement of labelers who all rank by id", figures["overall"]["agreement"], 1)
+        equal("labelers", [row["labeler"] for row in figures["labelers"]], list(LABELERS))
+
+
+@test
+def outputs_come_in_another_order_for_each_labeler_and_tell_no_policy():
+    with Scene() as scene:
+        scene.consent("user", "share")
+        scene.complete("user", "one prompt")
+        scene.want(201, "POST", "/v1/labels/tasks", "boss",
+                   {"kind": "rank", "source": "captured", "k": 9, "overlap": 3, "max_tokens": 4})
+        tasks = [await_task(scene, who) for who in LABELERS]
+        orders = {tuple(output["id"] for output in task["outputs"]) for task in tasks}
+        check(len(orders) > 1, "all see the same order")
+        equal("outputs", {len(order) for order in orders}, {9})
+        check("pol_" not in str(tasks), "a policy shows")
+        equal("the same task again", await_task(scene, LABELERS[0]), tasks[0] | {
+            "lease_expires_at": await_task(scene, LABELERS[0])["lease_expires_at"]})
+
+
+@test
+def a_vote_reveals_both_policies_and_locks():
+    with Scene() as scene:
+        for name in ("left", "right"):
+            scene.complete("user", "which is better", **{"X-Request-Id": name})
+        vote = {"left": {"request_id": "left"}, "right": {"request_id": "right"}, "vote": "a",
+                "blind": True, "shown_left": "a"}
+        told = scene.want(201, "POST", "/v1/votes", "user", vote)
+        check(re.fullmatch(r"pol_[0-9a-f]{16}", told["left"]["policy"]), str(told))
+        equal("alias", told["right"]["alias"], "instruct")
+        scene.want(409, "POST", "/v1/votes", "user", vote)
+        scene.want(404, "POST", "/v1/votes", "other", vote)
+
+
+@test
+def a_heldout_labeler_gets_eval_tasks_alone():
+    with Scene() as scene:
+        scene.consent("user", "share")
+        scene.complete("user", "judge me")
+        scene.want(201, "POST", "/v1/labels/tasks", "boss",
+                   {"kind": "eval", "source": "captured", "max_tokens": 4})
+        scene.want(403, "GET", "/v1/labels/tasks/next?kind=rank", "held")
+        task = await_task(scene, "held", "eval")
+        equal("criterion", task["criterion_mode"], "truthful_harmless_first")
+        scene.want(201, "POST", "/v1/labels/rankings", "held", ranking(task, "e1"))
+        scene.want(403, "POST", "/v1/labels/demonstrations", "held",
+                   {"submission_id": "d1", "prompt_kind": "plain", "prompt": "a",
+                    "category": "chat", "completion": "b", "source": "written"})
+
+
+if __name__ == "__main__":
+    sys.exit(harness.main())
