@@ -83,6 +83,20 @@ bool data_file_begin(data_file_draft *d, const char *data_dir, error_text *err)
     return false;
 }
 
+bool data_file_write(data_file_draft *d, const void *bytes, size_t len, error_text *err)
+{
+    for (const char *at = bytes; len;) {
+        const ssize_t n = write(d->fd, at, len);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return error_text_set(err, "write: %s", strerror(errno));
+        at += n;
+        len -= (size_t)n;
+    }
+    return true;
+}
+
 bool data_file_keep(data_file_draft *d, const char *id, error_text *err)
 {
     if (fsync(d->fd) != 0 || renameat2(d->dir_fd, d->name, d->dir_fd, id, RENAME_NOREPLACE) != 0)

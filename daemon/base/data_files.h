@@ -25,6 +25,8 @@ typedef struct data_file_draft {
 
 /* False with *err: nothing was made. */
 bool data_file_begin(data_file_draft *d, const char *data_dir, error_text *err);
+/* Appends all bytes. */
+bool data_file_write(data_file_draft *d, const void *bytes, size_t len, error_text *err);
 /* Syncs it and gives it its name, durably; fd stays open. On failure it can only be dropped. */
 bool data_file_keep(data_file_draft *d, const char *id, error_text *err);
 /* Removes it unless it was kept, and closes its descriptors. A zeroed or dropped one: nothing. */

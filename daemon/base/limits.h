@@ -84,6 +84,11 @@ enum {
     LIMIT_UPLOAD_WAITING_BYTES = 256 * 1024, /* for the disk: the client is not read meanwhile */
     LIMIT_UPLOADS = 16,                      /* at once */
 
+    /* data sets */
+    LIMIT_DATASET_BYTES = 1024 * 1024 * 1024,   /* of text while one is built */
+    LIMIT_DATASET_ROW_BYTES = 64 * 1024 * 1024, /* of one row, in any format */
+    LIMIT_DATASET_PAGE = 256,                   /* rows asked of the store at once */
+
     /* JSON and fields */
     LIMIT_JSON_DEPTH = 32,
     LIMIT_PROMPTS = 128,

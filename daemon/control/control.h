@@ -10,6 +10,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct publisher;
 struct policy_registry;
@@ -54,6 +55,7 @@ typedef struct control_reply {
     const char *type;   /* static; NULL: application/json */
     int file_fd;        /* -1, or a regular file that is the body: the reply's, sent in pieces */
     char filename[256]; /* of it, offered for saving; "" = none */
+    uint64_t rows_left_out; /* x-instructd-rows-left-out: that an export's format cannot say */
 } control_reply;
 
 /* False: *err is the reply. */

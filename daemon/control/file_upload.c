@@ -9,13 +9,11 @@
 #include "control/page.h"
 #include "host/plugin_host.h"
 
-#include <errno.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 enum { VALUE_MAX = 64 }; /* of a part that is no file */
 
@@ -33,13 +31,6 @@ struct file_upload {
     char purpose[VALUE_MAX + 1];
     size_t purpose_len;
 };
-
-static bool disk_failed(api_error *err, const error_text *why)
-{
-    log_event(LOG_ERROR, "upload_failed", "%.400s", why->text);
-    return api_fail(err, 503, "unavailable_error", NULL, NULL,
-                    "the file cannot be stored right now");
-}
 
 /* ---- parts ---- */
 
@@ -61,7 +52,7 @@ static bool begin_file(file_upload *u, const char *filename, api_error *err)
     snprintf(u->filename, sizeof u->filename, "%s", filename ? base_name(filename) : "");
     u->has_file = true;
     u->part = PART_FILE;
-    return data_file_begin(&u->draft, u->control->data_dir, &why) || disk_failed(err, &why);
+    return data_file_begin(&u->draft, u->control->data_dir, &why) || control_disk_fail(err, &why);
 }
 
 static bool on_begin(void *arg, const char *name, const char *filename, api_error *err)
@@ -78,20 +69,6 @@ static bool on_begin(void *arg, const char *name, const char *filename, api_erro
     return true;
 }
 
-static bool write_all(int fd, const char *bytes, size_t len, error_text *why)
-{
-    while (len) {
-        const ssize_t n = write(fd, bytes, len);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return error_text_set(why, "write: %s", strerror(errno));
-        bytes += n;
-        len -= (size_t)n;
-    }
-    return true;
-}
-
 static bool on_file_data(file_upload *u, const char *bytes, size_t len, api_error *err)
 {
     error_text why;
@@ -100,7 +77,7 @@ static bool on_file_data(file_upload *u, const char *bytes, size_t len, api_erro
                         LIMIT_UPLOAD_BYTES);
     u->bytes += len;
     crypto_hash_sha256_update(&u->sha256, (const unsigned char *)bytes, len);
-    return write_all(u->draft.fd, bytes, len, &why) || disk_failed(err, &why);
+    return data_file_write(&u->draft, bytes, len, &why) || control_disk_fail(err, &why);
 }
 
 static bool on_data(void *arg, const char *bytes, size_t len, api_error *err)
@@ -189,19 +166,6 @@ static void inspect(const file_upload *u, store_file *f, instructd_file_report *
     f->rows = report->rows;
 }
 
-static bool keep(file_upload *u, const store_file *f, api_error *err)
-{
-    error_text why;
-    if (!data_file_keep(&u->draft, f->id, &why))
-        return disk_failed(err, &why);
-    const store_status status = store_file_insert(u->control->store, f, &why);
-    if (status == STORE_OK)
-        return true;
-    error_text unused;
-    data_file_remove(u->control->data_dir, f->id, &unused);
-    return control_store_fail(err, status, NULL, &why);
-}
-
 bool file_upload_finish(file_upload *u, control_reply *reply, api_error *err)
 {
     if (!multipart_end(&u->form, err) || !has_all(u, err))
@@ -220,7 +184,7 @@ bool file_upload_finish(file_upload *u, control_reply *reply, api_error *err)
     instructd_file_report report;
     char details[INSTRUCTD_ERROR_BYTES + 32];
     inspect(u, &f, &report, details);
-    if (!keep(u, &f, err))
+    if (!control_file_keep(u->control, &u->draft, &f, err))
         return false;
     log_event(LOG_INFO, "file_uploaded", "id=%s bytes=%llu sha256=%.16s status=%s", f.id,
               (unsigned long long)f.bytes, f.sha256, f.status);

@@ -142,6 +142,28 @@ bool control_file_delete(const control *c, const control_request *request, contr
     return true;
 }
 
+/* ---- new ones ---- */
+
+bool control_disk_fail(api_error *err, const error_text *why)
+{
+    log_event(LOG_ERROR, "file_not_written", "%.400s", why->text);
+    return api_fail(err, 503, "unavailable_error", NULL, NULL,
+                    "the file cannot be stored right now");
+}
+
+bool control_file_keep(const control *c, data_file_draft *draft, const store_file *f,
+                       api_error *err)
+{
+    error_text why, unused;
+    if (!data_file_keep(draft, f->id, &why))
+        return control_disk_fail(err, &why);
+    const store_status status = store_file_insert(c->store, f, &why);
+    if (status == STORE_OK)
+        return true;
+    data_file_remove(c->data_dir, f->id, &unused);
+    return control_store_fail(err, status, NULL, &why);
+}
+
 /* ---- after a crash ---- */
 
 /* Unless the store says that there is no such row, the file stays. */

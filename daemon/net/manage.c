@@ -40,6 +40,11 @@ ON_LOOP static void send_reply(exchange *x, control_reply *reply)
         snprintf(quoted, sizeof quoted, "\"%s\"", reply->etag);
         response_header(x, "etag", quoted);
     }
+    if (reply->rows_left_out) {
+        char n[24];
+        snprintf(n, sizeof n, "%llu", (unsigned long long)reply->rows_left_out);
+        response_header(x, "x-instructd-rows-left-out", n);
+    }
     const char *type = reply->type ? reply->type : "application/json";
     const int fd = reply->file_fd;
     reply->file_fd = -1;

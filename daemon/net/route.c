@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "base/query.h"
+#include "control/datasets.h"
 #include "control/files.h"
 #include "control/job_events.h"
 #include "control/jobs.h"
@@ -91,6 +92,11 @@ static const route routes[] = {
     MANAGE("/v1/labels/demonstrations", POST, KEY_LABEL, ROUTE_BODY_JSON, control_demonstration_create, "label_demonstrations"),
     MANAGE("/v1/labels/skips",          POST, KEY_LABEL, ROUTE_BODY_JSON, control_skip_create,          "label_skips"),
     MANAGE("/v1/labels/agreement",      GET,  KEY_TRAIN, ROUTE_BODY_NONE, control_agreement_get,        "label_agreement"),
+
+    MANAGE("/v1/datasets",             POST, KEY_TRAIN, ROUTE_BODY_JSON, control_dataset_create, "datasets"),
+    MANAGE("/v1/datasets",             GET,  KEY_TRAIN, ROUTE_BODY_NONE, control_datasets_list,  "datasets"),
+    MANAGE("/v1/datasets/{id}",        GET,  KEY_TRAIN, ROUTE_BODY_NONE, control_dataset_get,    "dataset"),
+    MANAGE("/v1/datasets/{id}/export", GET,  KEY_TRAIN, ROUTE_BODY_NONE, control_dataset_export, "dataset_export"),
 
     MANAGE("/v1/policies",                   GET,  KEY_INFER, ROUTE_BODY_NONE, control_policies_list,     "policies"),
     MANAGE("/v1/policies/{id}",              GET,  KEY_INFER, ROUTE_BODY_NONE, control_policy_get,        "policy"),

@@ -66,6 +66,14 @@ ON_STORE static store_status put_set(database *db, const store_dataset *d, error
     return statement_run(&q, err);
 }
 
+/* Somebody may have had their text erased after the rows were read. */
+static const char mark_if_erased[] =
+    "UPDATE datasets SET stale = 1 WHERE id = ?1 AND EXISTS (SELECT 1 FROM dataset_rows d"
+    " WHERE d.dataset = ?1 AND d.source IN (SELECT id FROM prompts WHERE erased_at <> 0"
+    " UNION SELECT id FROM demonstrations WHERE erased_at <> 0"
+    " UNION SELECT r.id FROM rankings r JOIN tasks t ON t.id = r.task"
+    " WHERE r.erased_at <> 0 OR t.erased_at <> 0))";
+
 ON_STORE static store_status insert(database *db, void *arg, error_text *err)
 {
     const insert_args *a = arg;
@@ -77,7 +85,11 @@ ON_STORE static store_status insert(database *db, void *arg, error_text *err)
         bind_text(&q, a->set->id);
         status = statement_run(&q, err);
     }
-    return status;
+    if (status != STORE_OK)
+        return status;
+    statement q = statement_begin(db, mark_if_erased);
+    bind_text(&q, a->set->id);
+    return statement_run(&q, err);
 }
 
 store_status store_dataset_insert(store *s, const store_dataset *d, const char *const *rows,
