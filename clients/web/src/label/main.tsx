@@ -1,4 +1,5 @@
+import "../style/label.css";
 import { start } from "../shell/start";
-import { Shell } from "../shell/Shell";
+import { Label } from "./Label";
 
-start(<Shell page="label">{null}</Shell>);
+start(<Label />);

@@ -47,9 +47,10 @@ function Bar({ onCode }: { onCode: () => void }) {
                   pressed={drawer.value === "history"} onClick={() => toggleDrawer("history")} />
       <ModeTabs />
       <span class="spring" />
-      <button type="button" class="quiet" disabled={mustHideNames(conversation.value)} onClick={onCode}>
-        {t("view_code")}
-      </button>
+      <IconButton icon="code" label={t("view_code")} disabled={mustHideNames(conversation.value)}
+                  onClick={onCode}>
+        <span class="wide-only">{t("view_code")}</span>
+      </IconButton>
       <IconButton icon="sliders" label={t("settings")} class="narrow-only"
                   pressed={drawer.value === "settings"} onClick={() => toggleDrawer("settings")} />
     </div>
@@ -61,7 +62,7 @@ function Middle() {
   const empty = !c.turns[rootId]?.children.length;
   return (
     <div class={`middle mode-${c.mode} ${empty ? "empty" : ""}`}>
-      {empty && <Welcome />}
+      {empty ? <Welcome /> : <h1 class="unseen">{t("page_playground")}</h1>}
       {c.mode === "chat" ? (
         <>
           {!empty && <ChatView />}

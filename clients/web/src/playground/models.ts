@@ -26,7 +26,7 @@ export async function loadPolicies(): Promise<void> {
   }
 }
 onServerEvent((event) => {
-  if (event === "connected" || event.startsWith("policy.") || event === "alias.moved")
+  if (event === "up" || event.startsWith("policy.") || event === "alias.moved")
     void loadPolicies();
 });
 

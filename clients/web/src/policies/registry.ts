@@ -25,7 +25,7 @@ export async function loadRegistry(): Promise<void> {
 
 const loadSoon = debounce(150, () => void loadRegistry());
 onServerEvent((event) => {
-  if (event === "connected" || event.startsWith("policy.") || event === "alias.moved") loadSoon();
+  if (event === "up" || event.startsWith("policy.") || event === "alias.moved") loadSoon();
 });
 
 export async function historyOf(alias: string): Promise<AliasMove[]> {

@@ -27,10 +27,16 @@ export const contextLength = computed(() =>
 type Listener = (event: string, data: Record<string, any>) => void;
 const listeners = new Set<Listener>();
 
-/** Calls back for each event of the server (alias.moved, job.status, …); returns the way to stop. */
+/** Calls back for each event of the server (alias.moved, job.status, …), and with "up" when it has
+ *  become ready or its events flow again: then what one knows of it may be old. Returns the way to
+ *  stop. */
 export function onServerEvent(listener: Listener): () => void {
   listeners.add(listener);
   return () => listeners.delete(listener);
+}
+
+function tell(event: string, data: Record<string, any>): void {
+  for (const listener of listeners) listener(event, data);
 }
 
 async function askHealth(): Promise<Health> {
@@ -57,8 +63,10 @@ const pollMs = 1_000;
 async function watchHealth(): Promise<never> {
   for (;;) {
     const now = await askHealth();
-    if (now === "ready" && (health.value !== "ready" || !models.value.length)) await loadModels();
+    const isUp = now === "ready" && health.value !== "ready";
+    if (isUp || (now === "ready" && !models.value.length)) await loadModels();
     health.value = now;
+    if (isUp) tell("up", {});
     await wait(now === "ready" ? restMs : pollMs);
   }
 }
@@ -71,7 +79,7 @@ function onEvent({ event, data }: ServerEvent): void {
       lastMove.value = { alias: said.name, from: before.policy, to: said.policy };
     void loadModels();
   }
-  for (const listener of listeners) listener(event, said);
+  tell(event, said);
 }
 
 let watching = false;
@@ -82,6 +90,6 @@ export function watchServer(): void {
   void watchHealth();
   void follow("/v1/events?topics=policy,alias,job", onEvent, new AbortController().signal, (up) => {
     if (!up) void askHealth().then((now) => (health.value = now));
-    else for (const listener of listeners) listener("connected", {});
+    else tell("up", {});
   });
 }

@@ -1,7 +1,7 @@
 /** The curves of a job: the ones that tell most first, the others folded away. */
 import { t } from "../i18n/i18n";
 import { Chart } from "./Chart";
-import type { Columns } from "./curves";
+import type { Columns } from "./columns";
 import { gaps } from "./serving_gap";
 
 /** In the order in which one wants to see them; those that a job does not have are left out. */

@@ -1,14 +1,9 @@
-/** The metrics of one job as columns: what is stored, then what its event stream adds. */
+/** The metrics and messages of one job: what is stored, then what its event stream adds. */
 import { signal, type Signal } from "@preact/signals";
 import { get } from "../api/client";
 import { follow } from "../api/follow";
 import type { JobEvent } from "../api/types";
-
-/** A column per metric, all as long as `step`; null where a step has no figure. */
-export interface Columns {
-  step: number[];
-  [metric: string]: (number | null)[];
-}
+import { Table, type Columns } from "./columns";
 
 export interface Watched {
   columns: Signal<Columns>;
@@ -16,35 +11,17 @@ export interface Watched {
 }
 
 const mostEvents = 200;
+const pauseMs = 200; // between two pictures
 
-/** columns with one more row, or with the row of that step replaced. */
-function withRow(columns: Columns, row: Record<string, unknown>): Columns {
-  const step = Number(row["step"]);
-  if (!Number.isFinite(step)) return columns;
-  const known = columns.step.indexOf(step);
-  const at = known < 0 ? columns.step.length : known;
-  const length = Math.max(columns.step.length, at + 1);
-  const next: Columns = { step: [] };
-  for (const name of new Set([...Object.keys(columns), ...Object.keys(row)])) {
-    const column: (number | null)[] = [...(columns[name] ?? [])];
-    while (column.length < length) column.push(null);
-    if (name in row) column[at] = typeof row[name] === "number" ? (row[name] as number) : null;
-    next[name] = column;
-  }
-  return next;
-}
-
-async function storedColumns(job: string, signal: AbortSignal): Promise<Columns> {
-  let all: Columns = { step: [] };
+async function readStored(job: string, table: Table, signal: AbortSignal): Promise<void> {
   for (let since = 0; ; ) {
     const page = await get<{ columns: Columns; has_more: boolean }>(
       `/v1/fine_tuning/jobs/${job}/metrics?since=${since}`, signal);
-    const rows = page.columns.step?.length ?? 0;
-    for (let i = 0; i < rows; i++)
-      all = withRow(all, Object.fromEntries(
-        Object.entries(page.columns).map(([name, column]) => [name, column[i]])));
-    const last = page.columns.step?.at(-1);
-    if (!page.has_more || last === undefined) return all;
+    const steps = page.columns.step ?? [];
+    steps.forEach((_, i) => table.add(Object.fromEntries(
+      Object.entries(page.columns).map(([name, column]) => [name, column[i]]))));
+    const last = steps.at(-1);
+    if (!page.has_more || last === undefined) return;
     since = last;
   }
 }
@@ -53,23 +30,28 @@ async function storedColumns(job: string, signal: AbortSignal): Promise<Columns>
  *  stored columns only bring the picture at once; rows that come twice change nothing. */
 export function watchJob(job: string, isOver: () => boolean, abort: AbortSignal): Watched {
   const watched: Watched = { columns: signal({ step: [] }), events: signal([]) };
+  const table = new Table();
   const seen = new Set<string>();
+  let told: JobEvent[] = [];
+  let timer = 0;
+  const show = () => {
+    timer = 0;
+    watched.columns.value = table.snapshot();
+    watched.events.value = told;
+  };
+  const showSoon = () => {
+    if (!timer && !abort.aborted) timer = window.setTimeout(show, pauseMs);
+  };
   const take = (event: JobEvent) => {
     if (seen.has(event.id)) return;
     seen.add(event.id);
-    if (event.type === "metrics" && event.data)
-      watched.columns.value = withRow(watched.columns.value, event.data);
-    else watched.events.value = [event, ...watched.events.value].slice(0, mostEvents);
+    if (event.type === "metrics" && event.data) table.add(event.data);
+    else told = [event, ...told].slice(0, mostEvents);
+    showSoon();
   };
-  const begin = async () => {
-    try {
-      watched.columns.value = await storedColumns(job, abort);
-    } catch {
-      // the stream brings them too
-    }
-    await follow(`/v1/fine_tuning/jobs/${job}/events`,
-                 (event) => take(JSON.parse(event.data)), abort, undefined, isOver);
-  };
-  void begin();
+  abort.addEventListener("abort", () => clearTimeout(timer));
+  void readStored(job, table, abort).then(showSoon, () => undefined); // the stream brings them too
+  void follow(`/v1/fine_tuning/jobs/${job}/events`,
+              (event) => take(JSON.parse(event.data)), abort, undefined, isOver);
   return watched;
 }

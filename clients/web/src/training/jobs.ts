@@ -32,7 +32,7 @@ export async function loadChoices(): Promise<void> {
 const loadSoon = debounce(150, () => void loadJobs());
 
 onServerEvent((event) => {
-  if (event === "connected") {
+  if (event === "up") {
     loadSoon();
     void loadChoices();
   } else if (event === "job.status") loadSoon();

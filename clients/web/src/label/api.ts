@@ -1,0 +1,65 @@
+/** The labelling routes (HUMAN.md §3). */
+import { call, get, post } from "../api/client";
+import type { Flag } from "./flags";
+
+export type TaskKind = "rank" | "eval" | "demo";
+
+export interface Task {
+  id: string;
+  kind: TaskKind;
+  prompt: string;
+  outputs: { id: string; text: string }[];
+  guideline_version: string | number;
+  criterion_mode: "helpfulness_first" | "truthful_harmless_first";
+  lease_expires_at: number;
+}
+
+/** The next task, leased for half an hour; null when there is none. */
+export const nextTask = async (kind: TaskKind): Promise<Task | null> =>
+  (await get<Task | undefined>(`/v1/labels/tasks/next?kind=${kind}`)) ?? null;
+
+export interface Ranking {
+  submission_id: string;
+  task_id: string;
+  shown: string[];
+  ratings: { output_id: string; overall_quality: number; flags: Record<string, Flag> }[];
+  groups: string[][];
+  elapsed_ms: { rate: number; rank: number };
+  comment?: string;
+}
+export const submitRanking = (ranking: Ranking) => post("/v1/labels/rankings", ranking);
+
+export const promptKinds = ["plain", "few_shot", "user_based"] as const;
+export const categories = [
+  "generation", "open_qa", "brainstorming", "chat", "rewrite", "summarization", "classification",
+  "closed_qa", "extract", "other",
+] as const;
+
+export interface Demonstration {
+  submission_id: string;
+  task_id?: string;
+  prompt_kind: (typeof promptKinds)[number];
+  prompt: string;
+  category: (typeof categories)[number];
+  completion: string;
+  source: "written" | "edited";
+  base_request_id?: string;
+}
+export const submitDemonstration = (demo: Demonstration) => post("/v1/labels/demonstrations", demo);
+
+export const skipReasons = ["unclear", "pii", "language", "harmful", "other"] as const;
+export type SkipReason = (typeof skipReasons)[number];
+
+export const submitSkip = (submission_id: string, task_id: string, reason: SkipReason, note: string) =>
+  post("/v1/labels/skips", { submission_id, task_id, reason, ...(note ? { note } : {}) });
+
+export interface NewTasks {
+  kind: TaskKind;
+  source: string;
+  policies: string[];
+  k?: number;
+  overlap?: number;
+  gold?: boolean;
+}
+export const createTasks = async (tasks: NewTasks): Promise<Record<string, unknown>> =>
+  (await call("POST", "/v1/labels/tasks", { body: tasks })).json();

@@ -1,0 +1,190 @@
+// The labelling desk, on a front that plays the labelling routes.
+import { expectClean, newPage } from "./browser.mjs";
+import { json, startFront } from "./front.mjs";
+import { check, equal, test, until } from "./harness.mjs";
+
+const task = (id, k) => ({
+  id, kind: "rank", prompt: "Name a river.\nOne word.", guideline_version: 2,
+  criterion_mode: "helpfulness_first", lease_expires_at: Math.floor(Date.now() / 1000) + 1800,
+  outputs: Array.from({ length: k }, (_, i) => ({ id: "abcdefghi"[i], text: `Output number ${i + 1}` })),
+});
+
+/** A desk whose next tasks are these; `got` holds what was handed in. */
+export async function startDesk(daemon, tasks) {
+  const got = { rankings: [], skips: [], demonstrations: [] };
+  const fails = { next: 0 };
+  const left = [...tasks];
+  const take = (list) => (body, res) => {
+    if (fails.next > 0) {
+      fails.next--;
+      return json(res, 503, { error: { message: "busy", type: "unavailable_error", param: null, code: null } });
+    }
+    const known = got[list].some((one) => one.submission_id === body.submission_id);
+    got[list].push(body);
+    if (list !== "demonstrations" && !known) left.shift();
+    json(res, known ? 200 : 201, { id: "label_1" });
+  };
+  const front = await startFront(daemon, {
+    "GET /v1/me": (_, res) => json(res, 200, { user: "ada", role: "trainer",
+      scopes: ["label:rank", "label:demo", "train"], notice: null }),
+    "GET /v1/labels/tasks/next": (_, res) => left[0] ? json(res, 200, left[0]) : json(res, 204),
+    "POST /v1/labels/rankings": take("rankings"),
+    "POST /v1/labels/skips": take("skips"),
+    "POST /v1/labels/demonstrations": take("demonstrations"),
+    "GET /v1/labels/agreement": (_, res) => json(res, 200, { object: "agreement", agreement: 0.726,
+      interval: [0.711, 0.741], labelers: [{ labeler: "ada", labels: 12, gold: 0.5 },
+                                           { labeler: "bob", labels: 9, gold: 0.9 }] }),
+  });
+  return { ...front, got, fails };
+}
+
+export async function openDesk(browser, desk, options) {
+  const page = await newPage(browser, desk.url, options);
+  await page.goto(desk.url + "/label");
+  return page;
+}
+
+/** Step 1 by keys: every output its quality. */
+async function rateAll(page, qualities) {
+  for (const quality of qualities) {
+    await page.keyboard.press(String(quality));
+    await page.keyboard.press("j");
+  }
+}
+
+test("nine outputs are ranked with two ties by the keyboard alone", async ({ browser, daemon }) => {
+  const desk = await startDesk(daemon, [task("task_1", 9)]);
+  const page = await openDesk(browser, desk);
+  await page.waitForSelector(".likert");
+  await rateAll(page, [7, 6, 6, 5, 4, 3, 3, 2, 1]);
+  await page.keyboard.press("Control+Enter");
+  await page.waitForSelector(".board");
+  // a on row 1; b and c tie on 2; d 3; e 4; f and g tie on 5; h 6; i 7. Each placed card keeps the focus.
+  await page.keyboard.press("1"); // a
+  const rest = async (key) => {
+    for (let i = 0; i < 9; i++) { // to the first card without a place
+      const at = await page.evaluate(() => document.activeElement.getAttribute("aria-label"));
+      if (at?.endsWith("–")) break;
+      await page.keyboard.press("j");
+    }
+    await page.keyboard.press(key);
+  };
+  await rest("2"); // b
+  await rest("="); // c ties with the one above
+  await rest("3"); // d
+  await rest("4"); // e
+  await rest("5"); // f
+  await rest("5"); // g ties
+  await rest("7"); // h, one too low
+  await page.keyboard.press("Shift+ArrowUp"); // h on 6
+  await rest("9"); // i, by mistake
+  await page.keyboard.press("u");
+  await rest("7");
+  await page.keyboard.press("Control+Enter");
+  await until("the ranking", () => desk.got.rankings.length);
+  const [ranking] = desk.got.rankings;
+  equal("groups", ranking.groups, [["a"], ["b", "c"], ["d"], ["e"], ["f", "g"], ["h"], ["i"]]);
+  equal("shown", ranking.shown.join(""), "abcdefghi");
+  equal("quality", ranking.ratings.map((r) => r.overall_quality), [7, 6, 6, 5, 4, 3, 3, 2, 1]);
+  equal("flags", ranking.ratings[0].flags.hallucination, null);
+  check(ranking.elapsed_ms.rate >= 0 && ranking.elapsed_ms.rank >= 0, "times are there");
+  await page.waitForSelector("text=No task is waiting");
+  expectClean(page);
+  await page.context().close();
+  await desk.stop();
+});
+
+test("a reload keeps the draft, and a failed submit is sent again as the same one",
+     async ({ browser, daemon }) => {
+  const desk = await startDesk(daemon, [task("task_2", 4), task("task_3", 4)]);
+  const page = await openDesk(browser, desk);
+  await page.waitForSelector(".likert");
+  await rateAll(page, [5, 5, 5, 5]);
+  await page.keyboard.press("Control+Enter");
+  await page.waitForSelector(".board");
+  await page.selectOption("[aria-label='Row of output 1']", { value: "1" });
+  await page.selectOption("[aria-label='Row of output 2']", { value: "0" });
+  await page.reload();
+  await page.waitForSelector(".board");
+  equal("rows", await page.$$eval(".rank-card select", (all) => all.map((s) => s.value).sort()),
+        ["", "", "0", "1"]);
+  await page.selectOption("[aria-label='Row of output 3']", { value: "1" });
+  await page.selectOption("[aria-label='Row of output 4']", { value: "2" });
+  desk.fails.next = 1;
+  await page.click("text=Submit");
+  await page.waitForSelector(".toast.bad");
+  equal("nothing arrived", desk.got.rankings.length, 0);
+  await page.click("text=Submit");
+  await until("the ranking", () => desk.got.rankings.length);
+  equal("groups", desk.got.rankings[0].groups, [["b"], ["a", "c"], ["d"]]);
+  await page.waitForSelector(".likert"); // the next task
+  await page.context().close();
+  await desk.stop();
+});
+
+test("a ranking against the ratings warns and does not block", async ({ browser, daemon }) => {
+  const desk = await startDesk(daemon, [task("task_4", 4)]);
+  const page = await openDesk(browser, desk);
+  await page.waitForSelector(".likert");
+  await rateAll(page, [1, 7, 4, 4]);
+  await page.keyboard.press("Control+Enter");
+  for (const n of [1, 2, 3, 4]) await page.selectOption(`[aria-label='Row of output ${n}']`, { value: String(n - 1) });
+  await page.waitForSelector(".warning:has-text('1 > 2')");
+  check(await page.isEnabled("text=Submit"), "it can be submitted");
+  await page.context().close();
+  await desk.stop();
+});
+
+test("cards are dragged into rows", async ({ browser, daemon }) => {
+  const desk = await startDesk(daemon, [task("task_5", 4)]);
+  const page = await openDesk(browser, desk);
+  await page.waitForSelector(".likert");
+  await rateAll(page, [4, 4, 4, 4]);
+  await page.keyboard.press("Control+Enter");
+  await page.dragAndDrop("[data-card=c]", ".rank-row[aria-label='Rank 1']");
+  await page.waitForSelector(".rank-row[aria-label='Rank 1'] [data-card=c]");
+  await page.dragAndDrop("[data-card=a]", ".rank-row[aria-label='Rank 1']");
+  await page.waitForSelector(".rank-row[aria-label='Rank 1'] [data-card=a]");
+  await page.context().close();
+  await desk.stop();
+});
+
+test("a task is skipped with its reason", async ({ browser, daemon }) => {
+  const desk = await startDesk(daemon, [task("task_6", 4)]);
+  const page = await openDesk(browser, desk);
+  await page.waitForSelector(".likert");
+  await page.keyboard.press("s");
+  await page.click("text=It holds personal data");
+  await page.click("dialog .primary");
+  await until("the skip", () => desk.got.skips.length);
+  equal("skip", [desk.got.skips[0].task_id, desk.got.skips[0].reason], ["task_6", "pii"]);
+  await page.context().close();
+  await desk.stop();
+});
+
+test("a demonstration starts from the model's version and is handed in", async ({ browser, daemon }) => {
+  const desk = await startDesk(daemon, []);
+  const page = await openDesk(browser, desk);
+  await page.click("text=Demonstrate");
+  await page.fill("label:has-text('Prompt') textarea", "Say hello.");
+  await page.click("text=Let the model write a first version");
+  await page.waitForSelector("text=edited from the model's");
+  await page.fill("label:has-text('Answer') textarea", "Hello!");
+  await page.click("text=Submit");
+  await until("the demonstration", () => desk.got.demonstrations.length);
+  const [demo] = desk.got.demonstrations;
+  equal("demonstration", [demo.prompt, demo.completion, demo.source], ["Say hello.", "Hello!", "edited"]);
+  check(/^req_/.test(demo.base_request_id), "it names the request it comes from");
+  await page.context().close();
+  await desk.stop();
+});
+
+test("agreement shows the figures and alarms at low gold scores", async ({ browser, daemon }) => {
+  const desk = await startDesk(daemon, []);
+  const page = await openDesk(browser, desk);
+  await page.click("text=Agreement");
+  await page.waitForSelector("td:has-text('0.5') .tag.bad");
+  equal("alarms", await page.$$eval(".tag.bad", (all) => all.length), 1);
+  await page.context().close();
+  await desk.stop();
+});

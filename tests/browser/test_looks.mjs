@@ -1,0 +1,103 @@
+// Every page in light and dark, wide and at 360 pixels: no finding of axe, no sideways scroll; pictures
+// stay in build/screenshots.
+import { axeFindings, newPage, picture, sidewaysScroll } from "./browser.mjs";
+import { equal, test } from "./harness.mjs";
+import { openDesk, startDesk } from "./test_label.mjs";
+import { ask, openPlayground, secondPolicy } from "./test_playground.mjs";
+import { openWithKey } from "./test_training.mjs";
+
+const shapes = [
+  { name: "wide", width: 1280, height: 860 },
+  { name: "phone", width: 360, height: 740 },
+];
+
+async function look(page, name) {
+  await page.waitForTimeout(150); // the last frame of what has just changed
+  await picture(page, name);
+  equal(`sideways scroll of ${name}`, await sidewaysScroll(page), 0);
+  equal(`axe on ${name}`, await axeFindings(page), "");
+}
+
+const task = {
+  id: "task_look", kind: "rank", prompt: "Name a river.", guideline_version: 1,
+  criterion_mode: "helpfulness_first", lease_expires_at: 0,
+  outputs: ["The Danube.", "Rivers are long, and there are many of them.", "Danube", "No."]
+    .map((text, i) => ({ id: "abcd"[i], text })),
+};
+
+for (const shape of shapes)
+  for (const colorScheme of ["light", "dark"]) {
+    const options = { width: shape.width, height: shape.height, colorScheme };
+    const name = (what) => `${what}-${shape.name}-${colorScheme}`;
+
+    test(`the Playground, ${shape.name}, ${colorScheme}`, async ({ browser, daemon }) => {
+      const settings = { numbers: { temperature: 0.7, max_tokens: 60, top_p: 1 }, alternatives: 5,
+                         ignoreEos: true };
+      const page = await openPlayground(browser, daemon.url, settings, options);
+      await look(page, name("playground-welcome"));
+      await ask(page, "Good morning. How are you?");
+      await page.waitForSelector(".token");
+      await page.click(".token >> nth=3");
+      await look(page, name("playground-tokens"));
+      if (shape.name === "phone") {
+        await page.click("[aria-label=Settings].icon-button");
+        await look(page, name("playground-settings"));
+      }
+      await page.context().close();
+    });
+
+    test(`two policies side by side, ${shape.name}, ${colorScheme}`, async ({ browser, daemon }) => {
+      await secondPolicy(daemon);
+      const settings = { numbers: { temperature: 0.7, max_tokens: 60, top_p: 1 } };
+      const page = await newPage(browser, daemon.url, options);
+      await page.addInitScript((given) => {
+        localStorage.setItem("instructd.settings", JSON.stringify(given));
+        localStorage.setItem("instructd.comparing", "true");
+        localStorage.setItem("instructd.blind", "true");
+      }, settings);
+      await page.goto(daemon.url);
+      await page.waitForSelector(".badge");
+      await ask(page, "Good morning");
+      await page.waitForFunction(() => document.querySelectorAll(".answer footer").length === 2);
+      await look(page, name("playground-pair"));
+      await page.context().close();
+    });
+
+    test(`training and policies, ${shape.name}, ${colorScheme}`, async ({ browser, daemon }) => {
+      await secondPolicy(daemon);
+      const training = await openWithKey(browser, daemon, "/training", options);
+      await training.waitForSelector(".chart canvas");
+      await look(training, name("training"));
+      await training.click("text=New job");
+      await look(training, name("training-new"));
+      await training.context().close();
+      const policies = await openWithKey(browser, daemon, "/policies", options);
+      await policies.waitForSelector(".policy-card");
+      await look(policies, name("policies"));
+      await policies.context().close();
+    });
+
+    test(`the labelling desk, ${shape.name}, ${colorScheme}`, async ({ browser, daemon }) => {
+      const desk = await startDesk(daemon, [task]);
+      const page = await openDesk(browser, desk, options);
+      await page.waitForSelector(".likert");
+      await page.keyboard.press("6");
+      await look(page, name("label-rate"));
+      for (const quality of [6, 3, 5, 2]) {
+        await page.keyboard.press(String(quality));
+        await page.keyboard.press("j");
+      }
+      await page.keyboard.press("Control+Enter");
+      await page.selectOption("[aria-label='Row of output 1']", { value: "0" });
+      await page.selectOption("[aria-label='Row of output 3']", { value: "0" });
+      await page.selectOption("[aria-label='Row of output 2']", { value: "1" });
+      await look(page, name("label-rank"));
+      for (const part of ["Demonstrate", "Agreement", "New tasks"]) {
+        await page.click(`.tabs >> text=${part}`);
+        await page.waitForTimeout(100);
+        await look(page, name(`label-${part.toLowerCase().replace(" ", "-")}`));
+      }
+      await page.context().close();
+      await desk.stop();
+    });
+  }
