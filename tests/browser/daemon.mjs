@@ -1,6 +1,7 @@
 // An instructd of the tests' own: a tiny random model, a free port, a data directory that goes with it.
 import { execFileSync, spawn } from "node:child_process";
-import { mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
+import { createHash } from "node:crypto";
+import { mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
@@ -9,6 +10,16 @@ import { until } from "./harness.mjs";
 const root = resolve(import.meta.dirname, "../..");
 const bin = process.env.INSTRUCTD_BIN ?? join(root, "build/bin/instructd");
 const cli = join(root, "build/bin/instruct");
+
+/** People with keys of their own, and what these open. */
+const people = {
+  user: "playground",
+  anna: "label:demo,label:rank", bert: "label:demo,label:rank", cleo: "label:demo,label:rank",
+  boss: "label:*,train,playground",
+};
+export const keyOf = (name) => `sk-inst-${name}`;
+const keyFile = Object.entries(people).map(([name, scopes]) =>
+  `${name} ${scopes} ${createHash("sha256").update(keyOf(name)).digest("hex")}\n`).join("");
 
 export function freePort() {
   return new Promise((done) => {
@@ -26,6 +37,7 @@ export class Daemon {
     d.model = join(d.dir, "model");
     execFileSync(cli, ["model", "new", "--arch", "llama", "--layers", "2", "--dim", "32", "--heads", "2",
                        "--context", "16384", "--seed", "3", "--out", d.model]);
+    writeFileSync(join(d.dir, "keys"), keyFile);
     d.port = await freePort();
     d.url = `http://127.0.0.1:${d.port}`;
     await d.up();
@@ -35,8 +47,9 @@ export class Daemon {
   /** Starts the process; `ready` false: returns once it listens. */
   async up(ready = true) {
     const log = openSync(join(this.dir, "log.txt"), "a");
-    this.process = spawn(bin, ["--port", String(this.port), "--model", this.model, "--data-dir",
-                               join(this.dir, "data"), "--kv-memory", "128MiB", "--threads", "1"],
+    const flags = { port: String(this.port), model: this.model, "data-dir": join(this.dir, "data"),
+                    "key-file": join(this.dir, "keys"), "kv-memory": "128MiB", threads: "1" };
+    this.process = spawn(bin, Object.entries(flags).flatMap(([name, value]) => [`--${name}`, value]),
                          { stdio: ["ignore", log, log] });
     this.ended = new Promise((done) => this.process.once("exit", done));
     const path = ready ? "/ready" : "/health";

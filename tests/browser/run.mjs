@@ -15,6 +15,7 @@ await import("./test_hostile_text.mjs");
 await import("./test_training.mjs");
 await import("./test_label.mjs");
 await import("./test_looks.mjs");
+await import("./test_loop.mjs");
 await import("./test_restart.mjs");
 
 const daemon = await Daemon.start();

@@ -9,6 +9,17 @@ const task = (id, k) => ({
   outputs: Array.from({ length: k }, (_, i) => ({ id: "abcdefghi"[i], text: `Output number ${i + 1}` })),
 });
 
+const share = (agreement) => ({ agreement, low: agreement - 0.02, high: agreement + 0.02,
+  with_ties: agreement, pairs: 40, tasks: 8 });
+const agreement = { object: "label.agreement", kind: "rank", overall: share(0.726),
+  labelers: [
+    { labeler: "ada", role: "trainer", labels: 12, others: share(0.7),
+      gold: { ...share(0.5), flags: 0.8, alarm: true } },
+    { labeler: "bob", role: "trainer", labels: 9, others: share(0.7),
+      gold: { ...share(0.9), flags: null, alarm: false } }],
+  weeks: [0, 1, 2].map((n) => ({ begins_at: 1767571200 + n * 604800, agreement: 0.7 + n / 50,
+                                 with_ties: 0.7, pairs: 12 })) };
+
 /** A desk whose next tasks are these; `got` holds what was handed in. */
 export async function startDesk(daemon, tasks) {
   const got = { rankings: [], skips: [], demonstrations: [] };
@@ -27,13 +38,17 @@ export async function startDesk(daemon, tasks) {
   const front = await startFront(daemon, {
     "GET /v1/me": (_, res) => json(res, 200, { user: "ada", role: "trainer",
       scopes: ["label:rank", "label:demo", "train"], notice: null }),
-    "GET /v1/labels/tasks/next": (_, res) => left[0] ? json(res, 200, left[0]) : json(res, 204),
+    "GET /v1/labels/tasks/next": (_, res, req) => {
+      const next = left[req.url.includes("after=") ? 1 : 0];
+      if (next) json(res, 200, next);
+      else json(res, 204);
+    },
+    "GET /v1/labels/tasks": (_, res) => json(res, 200, { object: "label.tasks",
+      counts: [{ kind: "rank", state: "open", n: left.length }] }),
     "POST /v1/labels/rankings": take("rankings"),
     "POST /v1/labels/skips": take("skips"),
     "POST /v1/labels/demonstrations": take("demonstrations"),
-    "GET /v1/labels/agreement": (_, res) => json(res, 200, { object: "agreement", agreement: 0.726,
-      interval: [0.711, 0.741], labelers: [{ labeler: "ada", labels: 12, gold: 0.5 },
-                                           { labeler: "bob", labels: 9, gold: 0.9 }] }),
+    "GET /v1/labels/agreement": (_, res) => json(res, 200, agreement),
   });
   return { ...front, got, fails };
 }
@@ -183,7 +198,8 @@ test("agreement shows the figures and alarms at low gold scores", async ({ brows
   const desk = await startDesk(daemon, []);
   const page = await openDesk(browser, desk);
   await page.click("text=Agreement");
-  await page.waitForSelector("td:has-text('0.5') .tag.bad");
+  await page.waitForSelector("td:has-text('50%') .tag.bad");
+  await page.waitForSelector("text=72.6% (70.6–74.6%)");
   equal("alarms", await page.$$eval(".tag.bad", (all) => all.length), 1);
   await page.context().close();
   await desk.stop();

@@ -1,86 +1,94 @@
-/** How far labelers agree, and how they did on gold items: the server's figures, as tables. */
+/** How far labelers agree with each other and with the researchers' gold items, and how that went. */
 import { signal } from "@preact/signals";
-import { useEffect } from "preact/hooks";
-import { ApiError, get } from "../api/client";
-import { figure, moment, t } from "../i18n/i18n";
+import { useEffect, useState } from "preact/hooks";
+import { ApiError } from "../api/client";
+import { number, t } from "../i18n/i18n";
 import { ProblemNote } from "../shell/ProblemNote";
+import { Chart } from "../training/Chart";
+import { readAgreement, type Agreement, type Figure, type TaskKind } from "./api";
 
-type Cell = string | number | boolean | null | undefined | object;
-type Row = Record<string, Cell>;
-
-const report = signal<Row | null>(null);
+const report = signal<Agreement | null>(null);
 const problem = signal<ApiError | null>(null);
 
-/** The paper asks for at least this much with the researchers (HUMAN.md §1). */
-const goldLeast = 0.75;
-
-async function load(): Promise<void> {
+async function load(kind: TaskKind): Promise<void> {
   try {
-    report.value = await get<Row>("/v1/labels/agreement");
+    report.value = await readAgreement(kind);
     problem.value = null;
   } catch (error) {
     if (error instanceof ApiError) problem.value = error;
   }
 }
 
-const isTime = (name: string) => name.endsWith("_at") || name === "since" || name === "until";
+const percent = (share: number | null) => (share === null ? "–" : `${number(100 * share, 1)}%`);
 
-function shown(name: string, cell: Cell): string {
-  if (Array.isArray(cell)) return cell.map((one) => shown(name, one)).join(" – ");
-  if (cell === null || cell === undefined) return "–";
-  if (typeof cell === "number") return isTime(name) ? moment(cell) : figure(cell);
-  if (typeof cell === "object")
-    return Object.entries(cell).map(([key, value]) => `${key} ${shown(key, value)}`).join(", ");
-  return String(cell);
+/** "72.6% (71.1–74.1%)" */
+function withInterval({ agreement, low, high }: Figure): string {
+  const interval = low === null || high === null ? "" : ` (${number(100 * low, 1)}–${percent(high)})`;
+  return percent(agreement) + interval;
 }
 
-const isAlarm = (name: string, cell: Cell) =>
-  name.startsWith("gold") && typeof cell === "number" && cell <= 1 && cell < goldLeast;
-
-function Table({ name, rows }: { name: string; rows: Row[] }) {
-  const columns = [...new Set(rows.flatMap((row) => Object.keys(row)))];
+function Overall({ figure }: { figure: Figure }) {
   return (
-    <section class="card">
-      <h2>{name}</h2>
-      <div class="table-box" tabIndex={0} role="group" aria-label={name}>
-        <table>
-          <thead><tr>{columns.map((column) => <th key={column}>{column}</th>)}</tr></thead>
-          <tbody>
-            {rows.map((row, i) => (
-              <tr key={i}>
-                {columns.map((column) => (
-                  <td key={column}>
-                    {shown(column, row[column])}
-                    {isAlarm(column, row[column]) && <> <span class="tag bad">{t("gold_low")}</span></>}
-                  </td>
-                ))}
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      </div>
+    <dl class="card facts">
+      <div><dt>{t("agreement_strict")}</dt><dd>{withInterval(figure)}</dd></div>
+      <div><dt>{t("agreement_ties")}</dt><dd>{percent(figure.with_ties)}</dd></div>
+      <div><dt>{t("agreement_pairs")}</dt><dd>{number(figure.pairs)}</dd></div>
+      <div><dt>{t("agreement_tasks")}</dt><dd>{number(figure.tasks)}</dd></div>
+    </dl>
+  );
+}
+
+function Labelers({ rows }: { rows: Agreement["labelers"] }) {
+  return (
+    <section class="card table-box" tabIndex={0} aria-label={t("labelers")}>
+      <table>
+        <thead>
+          <tr>
+            <th>{t("labeler")}</th><th>{t("role")}</th><th class="figure">{t("labels")}</th>
+            <th>{t("with_others")}</th><th>{t("with_gold")}</th><th>{t("gold_flags")}</th>
+          </tr>
+        </thead>
+        <tbody>
+          {rows.map((row) => (
+            <tr key={row.labeler}>
+              <td>{row.labeler}</td>
+              <td>{row.role}</td>
+              <td class="figure">{number(row.labels)}</td>
+              <td>{withInterval(row.others)}</td>
+              <td>
+                {withInterval(row.gold)}
+                {row.gold.alarm && <> <span class="tag bad">{t("gold_low")}</span></>}
+              </td>
+              <td>{percent(row.gold.flags)}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
     </section>
   );
 }
 
-const isTable = (cell: Cell): cell is Row[] =>
-  Array.isArray(cell) && cell.every((one) => typeof one === "object" && one !== null);
-
 export function AgreementPage() {
-  useEffect(() => void load(), []);
-  if (problem.value) return <ProblemNote problem={problem.value} scope="train" retry={load} />;
-  if (!report.value) return <p class="empty-note">{t("loading")}</p>;
-  const entries = Object.entries(report.value).filter(([name]) => name !== "object");
-  const facts = entries.filter(([, cell]) => !isTable(cell));
+  const [kind, setKind] = useState<TaskKind>("rank");
+  useEffect(() => void load(kind), [kind]);
+  if (problem.value)
+    return <ProblemNote problem={problem.value} scope="train" retry={() => load(kind)} />;
+  const now = report.value;
+  if (!now) return <p class="empty-note">{t("loading")}</p>;
   return (
     <div class="desk">
-      {facts.length > 0 && (
-        <dl class="card facts">
-          {facts.map(([name, cell]) => <div key={name}><dt>{name}</dt><dd>{shown(name, cell)}</dd></div>)}
-        </dl>
+      <div class="chips" role="group" aria-label={t("task_kind")}>
+        {(["rank", "eval"] as const).map((one) => (
+          <button type="button" class="chip" key={one} aria-pressed={one === kind}
+                  onClick={() => setKind(one)}>{t(`kind_${one}`)}</button>
+        ))}
+      </div>
+      <Overall figure={now.overall} />
+      {now.labelers.length > 0 && <Labelers rows={now.labelers} />}
+      {now.weeks.length > 1 && (
+        <Chart title={t("agreement_strict")} time x={now.weeks.map((week) => week.begins_at)}
+               y={now.weeks.map((week) => week.agreement)} />
       )}
-      {entries.map(([name, cell]) =>
-        isTable(cell) && cell.length > 0 && <Table key={name} name={name} rows={cell} />)}
       <p class="muted small">{t("agreement_paper")}</p>
     </div>
   );

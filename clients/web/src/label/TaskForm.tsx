@@ -1,16 +1,26 @@
 /** Researchers make tasks here: from captured prompts or a file, with outputs of chosen policies. */
-import { useState } from "preact/hooks";
+import { signal } from "@preact/signals";
+import { useEffect, useState } from "preact/hooks";
 import { figure, t } from "../i18n/i18n";
 import { say, sayError } from "../shell/messages";
 import { models } from "../state/server";
-import { createTasks, type NewTasks, type TaskKind } from "./api";
+import { countTasks, createTasks, type NewTasks, type TaskCount, type TaskKind } from "./api";
 
 const kinds: TaskKind[] = ["rank", "eval", "demo"];
 
-/** The first figure of the reply tells how many tasks were made. */
-function countOf(reply: Record<string, unknown>): string {
-  const count = Object.values(reply).find((value) => typeof value === "number");
-  return typeof count === "number" ? figure(count) : "";
+const counts = signal<TaskCount[]>([]);
+const loadCounts = () => countTasks().then((all) => { counts.value = all; }, () => undefined);
+
+function Counts() {
+  useEffect(() => void loadCounts(), []);
+  if (!counts.value.length) return null;
+  return (
+    <dl class="facts">
+      {counts.value.map(({ kind, state, n }) => (
+        <div key={kind + state}><dt>{t(`kind_${kind}`)}: {state}</dt><dd>{figure(n)}</dd></div>
+      ))}
+    </dl>
+  );
 }
 
 export function TaskForm() {
@@ -25,7 +35,9 @@ export function TaskForm() {
         policies: policies.length ? policies : models.value.slice(0, 1).map((m) => m.id),
         ...(k ? { k } : {}),
       };
-      say(t("tasks_made", { n: countOf(await createTasks({ ...others, ...outputs })) }));
+      const made = await createTasks({ ...others, ...outputs });
+      say(t("tasks_made", { n: figure(made.tasks) }));
+      await loadCounts();
     } catch (error) {
       sayError(error);
     }
@@ -33,6 +45,7 @@ export function TaskForm() {
   return (
     <form class="desk card" onSubmit={(e) => { e.preventDefault(); void submit(); }}>
       <h2>{t("new_tasks")}</h2>
+      <Counts />
       <div class="two">
         <label class="field">
           <span>{t("task_kind")}</span>

@@ -1,5 +1,5 @@
 /** The labelling routes (HUMAN.md §3). */
-import { call, get, post } from "../api/client";
+import { get, post } from "../api/client";
 import type { Flag } from "./flags";
 
 export type TaskKind = "rank" | "eval" | "demo";
@@ -14,9 +14,12 @@ export interface Task {
   lease_expires_at: number;
 }
 
-/** The next task, leased for half an hour; null when there is none. */
-export const nextTask = async (kind: TaskKind): Promise<Task | null> =>
-  (await get<Task | undefined>(`/v1/labels/tasks/next?kind=${kind}`)) ?? null;
+/** The task in hand, or the next one, leased for half an hour; null when there is none. With `after`,
+ *  another one beside that task. */
+export async function nextTask(kind: TaskKind, after = ""): Promise<Task | null> {
+  const beside = after ? `&after=${encodeURIComponent(after)}` : "";
+  return (await get<Task | undefined>(`/v1/labels/tasks/next?kind=${kind}${beside}`)) ?? null;
+}
 
 export interface Ranking {
   submission_id: string;
@@ -61,5 +64,37 @@ export interface NewTasks {
   overlap?: number;
   gold?: boolean;
 }
-export const createTasks = async (tasks: NewTasks): Promise<Record<string, unknown>> =>
-  (await call("POST", "/v1/labels/tasks", { body: tasks })).json();
+export const createTasks = (tasks: NewTasks) => post<{ tasks: number }>("/v1/labels/tasks", tasks);
+
+export interface TaskCount {
+  kind: TaskKind;
+  state: string;
+  n: number;
+}
+export const countTasks = async () =>
+  (await get<{ counts: TaskCount[] }>("/v1/labels/tasks")).counts;
+
+/** Share of pairs of outputs that two people order alike, and its interval; null: no pairs yet. */
+export interface Figure {
+  agreement: number | null;
+  low: number | null;
+  high: number | null;
+  with_ties: number | null; // where a tie counts one half
+  pairs: number;
+  tasks: number;
+}
+
+export interface Agreement {
+  kind: string;
+  overall: Figure;
+  labelers: {
+    labeler: string;
+    role: string;
+    labels: number;
+    others: Figure;
+    gold: Figure & { flags: number | null; alarm: boolean };
+  }[];
+  weeks: { begins_at: number; agreement: number | null; with_ties: number | null; pairs: number }[];
+}
+export const readAgreement = (kind: TaskKind) =>
+  get<Agreement>(`/v1/labels/agreement?kind=${kind}`);

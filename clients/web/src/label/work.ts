@@ -14,11 +14,12 @@ export const sending = signal(false);
 
 let ahead: { kind: TaskKind; task: Promise<Task | null> } | null = null;
 
-/** Fetches the task after this one; the server may still give the same one out, which is let go. */
+/** Fetches the task after the one in hand. */
 export function prefetch(kind: TaskKind): void {
-  const fetched = nextTask(kind);
+  if (!task.value || ahead) return;
+  const fetched = nextTask(kind, task.value.id);
   fetched.catch(() => undefined);
-  ahead ??= { kind, task: fetched };
+  ahead = { kind, task: fetched };
 }
 
 async function fetchNext(kind: TaskKind, done: string | null): Promise<Task | null> {

@@ -7,7 +7,7 @@ import { regenerate } from "./answer";
 import { conversation } from "./history";
 import { live } from "./live";
 import { Siblings } from "./Siblings";
-import { choose, vote } from "./vote";
+import { choose, requestOf, vote } from "./vote";
 import { IconButton } from "../shell/IconButton";
 
 const votes: { vote: Vote; label: Phrase }[] = [
@@ -47,6 +47,7 @@ export function PairView({ pair }: { pair: Pair }) {
   const right = c.turns[pair.right];
   if (!left || !right) return null;
   const hidden = pair.blind && !pair.vote;
+  const canVote = !!requestOf(c, left.id) && !!requestOf(c, right.id) && !pair.vote;
   const chosen = c.turns[left.parent ?? ""]?.chosen;
   return (
     <div class="pair">
@@ -56,7 +57,7 @@ export function PairView({ pair }: { pair: Pair }) {
       </div>
       <div class="vote" role="group" aria-label={t("vote")}>
         {votes.map(({ vote: value, label }) => (
-          <button type="button" key={value} disabled={!!pair.vote} aria-pressed={pair.vote === value}
+          <button type="button" key={value} disabled={!canVote} aria-pressed={pair.vote === value}
                   onClick={() => void vote(pair, value)}>{t(label)}</button>
         ))}
         <Siblings turn={left} />

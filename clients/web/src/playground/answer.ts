@@ -38,6 +38,7 @@ class Watch {
     const { answer, growing } = this;
     if (piece.kind === "begin") {
       answer.requestId = piece.requestId;
+      growing.requestId.value = piece.requestId;
       answer.policy = piece.policy;
     } else if (piece.kind === "text") {
       this.last = performance.now();

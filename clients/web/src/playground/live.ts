@@ -5,6 +5,7 @@ import type { Token } from "../api/generate";
 
 export interface Live {
   text: Signal<string>;
+  requestId: Signal<string>; // "" until the server has taken the request
   tokens: Token[];
   abort: AbortController;
 }
@@ -13,7 +14,7 @@ export interface Live {
 export const live = signal<ReadonlyMap<string, Live>>(new Map());
 
 export function beginLive(turn: string, text: string, abort: AbortController): Live {
-  const begun: Live = { text: signal(text), tokens: [], abort };
+  const begun: Live = { text: signal(text), requestId: signal(""), tokens: [], abort };
   live.value = new Map(live.value).set(turn, begun);
   return begun;
 }

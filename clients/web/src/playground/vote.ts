@@ -32,9 +32,13 @@ export function choose(turn: string): void {
   if (parent) conversation.value = changeTurn(conversation.value, parent, { chosen: turn });
 }
 
+/** The request behind an answer, also while it is coming; "" before the server has taken it. */
+export function requestOf(c: Conversation, turn: string): string {
+  return live.value.get(turn)?.requestId.value || c.turns[turn]?.answer?.requestId || "";
+}
+
 async function sendVote(pair: Pair, vote: Vote): Promise<Pair["state"]> {
-  const turns = conversation.value.turns;
-  const ids = [pair.left, pair.right].map((id) => turns[id]?.answer?.requestId ?? "");
+  const ids = [pair.left, pair.right].map((id) => requestOf(conversation.value, id));
   try {
     await post("/v1/votes", {
       left: { request_id: ids[0] },

@@ -17,8 +17,14 @@ interface Props {
 const height = 150;
 const colour = (name: string) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
-const clock = (_: uPlot, all: number[]) =>
-  all.map((seconds) => new Date(seconds * 1000).toLocaleTimeString(language.value));
+/** Times of a day, or days where the axis spans several. */
+function clock(_: uPlot, all: number[]): string[] {
+  const days = (all.at(-1) ?? 0) - (all[0] ?? 0) > 86_400;
+  return all.map((seconds) => {
+    const at = new Date(seconds * 1000);
+    return days ? at.toLocaleDateString(language.value) : at.toLocaleTimeString(language.value);
+  });
+}
 
 function make(box: HTMLElement, time: boolean): uPlot {
   const axis = {
