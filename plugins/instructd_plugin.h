@@ -125,7 +125,7 @@ typedef struct instructd_rollout_request {
     uint32_t size;
     uint32_t n_prompts;
     const instructd_rollout_prompt *prompts;
-    const char *policy;  /* id: a resident policy, or one that sampler_load gave */
+    const char *policy;  /* id of a policy, loaded if need be, or one that sampler_load gave */
     uint32_t max_tokens; /* of a completion */
     float temperature;   /* > 0; no top-k, top-p, min-p, penalties or bias: pure sampling */
 } instructd_rollout_request;

@@ -96,10 +96,15 @@ typedef struct generate_call {
 static int do_generate(void *arg)
 {
     const generate_call *c = arg;
+    error_text why;
     if (only_in_run(c->job, c->err) != INSTRUCTD_OK)
         return INSTRUCTD_E_UNSUPPORTED;
     if (!c->job->rooms->rollouts)
         return train_job_fail(c->err, INSTRUCTD_E_UNSUPPORTED, "this daemon draws no rollouts");
+    /* A job's own model lies on disk alone, if nobody has asked for it since the last start. */
+    publish_result there = publisher_ensure(c->job->rooms->publisher, c->request->policy, &why);
+    if (there != PUBLISH_OK)
+        return train_job_fail(c->err, train_job_code_of(there), "rollouts: %.400s", why.text);
     return rollout_generate(c->job->rooms->rollouts, c->request, train_job_is_ending, c->job,
                             c->out, c->err);
 }

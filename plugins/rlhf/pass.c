@@ -22,6 +22,10 @@ static job_code next(const pass *p, const eng_net *net, const example *items, si
     while (*at < n &&
            micro_add(p->micro, items[*at].tokens, items[*at].n, items[*at].n_prompt, *at))
         ++*at;
+    if (!p->micro->pack.n_seqs)
+        return code_fail(err, INSTRUCTD_E_INTERNAL,
+                         "a sequence of %u tokens, expected at most %u to look at", items[*at].n,
+                         p->micro->max_tokens);
     eng_tape_forward(p->tape, net, &p->micro->pack, NULL);
     return INSTRUCTD_OK;
 }

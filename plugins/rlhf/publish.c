@@ -53,7 +53,10 @@ job_code publish_result(const job *j, const publish_order *order, eng_error *err
     char id[INSTRUCTD_POLICY_ID_BYTES];
     bool moved = false;
     job_code code = j->publish.alias ? publish_to_alias(j, order, &moved, err) : INSTRUCTD_OK;
-    if (code != INSTRUCTD_OK || moved)
+    if (moved || code == INSTRUCTD_E_STOPPED)
         return code;
+    if (code != INSTRUCTD_OK)
+        host_event(&j->host, INSTRUCTD_LOG_WARN, "step %llu: %s stays as it is: %.380s",
+                   (unsigned long long)order->step, j->publish.alias, err->text);
     return publish(j, order, NULL, NULL, 0, id, err);
 }

@@ -18,8 +18,9 @@ typedef struct publish_order {
 ENG_MUST_CHECK job_code publish_to_alias(const job *j, const publish_order *order, bool *moved,
                                          eng_error *err);
 
-/* The job's result: to the alias if the job has one; where it has none, or the alias refused, as a
- * policy that no name stands for. */
+/* The job's result: to the alias if the job has one; where it has none, or the alias did not take
+ * it for whatever reason (an event tells), as a policy that no name stands for: hours of training
+ * do not hang on an endpoint that is away for a minute. */
 ENG_MUST_CHECK job_code publish_result(const job *j, const publish_order *order, eng_error *err);
 
 #endif

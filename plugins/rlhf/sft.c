@@ -27,18 +27,28 @@ static job_code load_data(sft *s, const job *j, eng_error *err)
     return code;
 }
 
+/* How long a trial's completion may be: with its prompt it must fit a micro-batch, and those are
+ * made for what is learnt. */
+static uint32_t trial_tokens(const course *c, const example_set *prompts)
+{
+    const uint32_t most = c->micro.max_tokens;
+    const uint32_t room = most > prompts->longest_prompt ? most - prompts->longest_prompt : 1;
+    return room < c->limits.response ? room : c->limits.response;
+}
+
 /* The result, measured on the validation prompts (or the training ones) before the alias moves. */
 static job_code publish(sft *s, const job *j, eng_error *err)
 {
     language *l = &s->language;
     course *c = &l->course;
+    const example_set *prompts = l->valid.n ? &l->valid : &l->train;
     gate g = {.job = j,
               .pass = {&j->host, c->tape, &c->micro},
               .scorer = j->names.reward_model ? &s->scorer : NULL,
-              .prompts = l->valid.n ? &l->valid : &l->train,
+              .prompts = prompts,
               .held_out = s->held_out,
               .n_held_out = s->n_held_out,
-              .max_tokens = c->limits.response,
+              .max_tokens = trial_tokens(c, prompts),
               .current_reward = NAN,
               .current_loss = NAN};
     const publish_order result = {.net = c->trainer.net,

@@ -162,6 +162,19 @@ def a_reward_may_come_from_an_endpoint_of_the_configuration(target):
     check(target.columns(job)["rm_score"][0] <= 0, "not the judge's scores")
 
 
+@test
+def a_policy_that_lies_on_disk_alone_is_trained_into_a_new_name(target):
+    """The gate of a name that does not exist yet draws from the job's own model."""
+    target.daemon.stop()
+    target.daemon.start()
+    check(not target.get(f"/v1/policies/{target.policy}")["resident"], "it was loaded at the start")
+    job = target.train("ppo", target.prompts, {**PPO, "episodes": 8},
+                       reward_model=target.reward_model,
+                       publish={"alias": "fresh", "gate": {"min_rm_delta": -100, "max_kl_ref": 100,
+                                                           "max_lm_loss_rise": 100}})
+    equal("points at the result", target.get("/v1/aliases/fresh")["policy"], job.fine_tuned_model)
+
+
 if __name__ == "__main__":
     judge = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Judge)
     threading.Thread(target=judge.serve_forever, daemon=True).start()

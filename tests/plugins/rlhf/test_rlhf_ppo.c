@@ -553,6 +553,29 @@ TEST(a_reward_that_is_no_number_fails_the_job)
     mock_host_free(m);
 }
 
+/* Away once the 16 episodes are scored: for the gate. */
+static double away_at_the_end(void *ctx, const char *prompt, const char *completion)
+{
+    unsigned *asked = ctx;
+    (void)prompt, (void)completion;
+    return ++*asked > 16 ? (double)NAN : 1;
+}
+
+TEST(a_result_that_cannot_be_measured_is_kept_without_a_name)
+{
+    mock_host *m = host_with_prompts(NULL);
+    unsigned asked = 0;
+    mock_host_endpoint(m, away_at_the_end, &asked);
+    mock_job spec = prompts(HTTP(SIZES(16, 16, 16)));
+    spec.publish_json = "{\"alias\":\"instruct\"}";
+    mock_host_must_run(m, &spec);
+    EXPECT(asked > 16);
+    EXPECT_EQ(mock_host_publishes(m), 1);
+    EXPECT_STR(mock_host_publish(m, 0)->alias, "");
+    EXPECT(mock_host_had_event(m, "instruct stays as it is: the reward of completion 0 is"));
+    mock_host_free(m);
+}
+
 TEST(check_refuses_what_cannot_be_trained)
 {
     mock_host *m = host_with_prompts(NULL);

@@ -408,6 +408,26 @@ TEST(weights_that_did_not_change_measure_zero_at_the_gate)
     mock_host_free(m);
 }
 
+/* Completions of the gate may be far longer than any demonstration. */
+TEST(a_gate_measures_completions_longer_than_what_was_learnt)
+{
+    char id[ENG_POLICY_ID_BYTES];
+    eng_error err;
+    const eng_new_model spec = {
+        .arch = "llama", .n_layer = 1, .n_embd = 16, .n_head = 2, .n_ctx = 2048, .seed = 1};
+    EXPECT_OK(eng_model_new(in_dir("long"), &spec, id, &err), err);
+    mock_host *m = mock_host_create(&(mock_options){.dir = test_dir(), .never_end = true});
+    mock_host_policy(m, "long", in_dir("long"));
+    mock_host_file(m, "file-demos", DEMONSTRATIONS);
+    mock_job wish = demonstrations(NUMBERS("\"n_epochs\":1,\"learning_rate\":0"));
+    wish.model = "long";
+    wish.publish_json = "{\"alias\":\"instruct\"}";
+    mock_host_must_run(m, &wish);
+    EXPECT_STR(mock_host_publish(m, 0)->alias, "instruct");
+    EXPECT(mock_publish_measured(mock_host_publish(m, 0), "kl_ref") == 0);
+    mock_host_free(m);
+}
+
 TEST(a_refused_result_is_kept_as_a_policy_without_a_name)
 {
     mock_host *m = host_with_demos(NULL);
