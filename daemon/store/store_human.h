@@ -138,7 +138,8 @@ typedef struct store_task {
 
 void store_task_free(store_task *t);
 
-/* Prompts that are no task of this kind yet, oldest first, of people who share; for a new batch. */
+/* Prompts that are no task of this kind yet (or a failed one), oldest first, of people who share;
+ * for a new batch. */
 store_status store_prompts_without_task(store *s, const char *kind, uint32_t limit,
                                         store_prompt **rows, size_t *n, error_text *err);
 /* All or none. Tasks that carry outputs are open, others are to be sampled (but for demo, which

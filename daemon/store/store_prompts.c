@@ -207,9 +207,10 @@ ON_STORE static store_status without_task(database *db, void *arg, error_text *e
     statement q = statement_begin(
         db, "SELECT " PROMPT_COLUMNS " FROM prompts AS p WHERE erased_at = 0"
             " AND EXISTS (SELECT 1 FROM people WHERE name = p.user AND share = 1)"
-            " AND NOT EXISTS (SELECT 1 FROM tasks WHERE prompt_id = p.id AND kind = ?)"
-            " ORDER BY row LIMIT ?");
+            " AND NOT EXISTS (SELECT 1 FROM tasks WHERE prompt_id = p.id AND kind = ?"
+            " AND state <> ?) ORDER BY row LIMIT ?");
     bind_text(&q, a->kind);
+    bind_i64(&q, STORE_TASK_FAILED); /* may be tried again */
     bind_i64(&q, a->limit);
     return statement_all(&q, &prompt_rows, a->limit, &a->rows, &a->n, NULL, err);
 }

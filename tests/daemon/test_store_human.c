@@ -331,6 +331,27 @@ TEST(a_prompt_becomes_one_task_of_a_kind)
     store_close(s);
 }
 
+TEST(a_prompt_whose_task_failed_may_become_another_one)
+{
+    store *s = fixture_open();
+    store_prompt *rows;
+    size_t n;
+    choose(s, "anna", true);
+    type(s, "anna", "p1", "a");
+    store_task t = a_task("t1", "rank", "anna");
+    t.prompt_id = "p1";
+    t.n_outputs = 0;
+    add_task(s, t);
+    STORE_GOOD(store_prompts_without_task(s, "rank", 10, &rows, &n, &err));
+    EXPECT_EQ(n, 0);
+    STORE_GOOD(store_task_failed(s, "t1", &err));
+    STORE_GOOD(store_prompts_without_task(s, "rank", 10, &rows, &n, &err));
+    EXPECT_EQ(n, 1);
+    store_prompt_free(&rows[0]);
+    free(rows);
+    store_close(s);
+}
+
 TEST(a_task_without_outputs_waits_until_they_are_drawn)
 {
     store *s = fixture_open();
