@@ -170,6 +170,7 @@ TEST(ptx_keeps_the_language_at_equal_reward_and_beta_does_not)
                                 .pretraining =
                                     "{\"hyperparameters\":{\"n_epochs\":10,\"batch_size\":16,"
                                     "\"learning_rate\":0.003}}",
+                                .gamma = 1,
                                 .target = 0.4,
                                 .plain = 25,
                                 .ptx = 130,
@@ -187,9 +188,10 @@ TEST(the_same_with_a_million_parameters)
                                 .pretraining =
                                     "{\"hyperparameters\":{\"n_epochs\":3,\"batch_size\":16,"
                                     "\"learning_rate\":0.002}}",
+                                .gamma = 4,
                                 .target = 0.4,
                                 .plain = 40,
-                                .ptx = 200,
+                                .ptx = 400,
                                 .held_back = 100};
     if (!getenv("INSTRUCTD_TEST_LONG"))
         SKIP("INSTRUCTD_TEST_LONG=1 runs it: several minutes on two cores");
