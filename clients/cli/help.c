@@ -41,6 +41,16 @@ static const struct {
     {COMMAND_EXPORT, "export POLICY", "download a policy as model files",
      "POLICY is pol_… or an alias. hf is a directory that transformers loads, gguf a file that\n"
      "llama.cpp loads. Sizes and digests are checked.\n"},
+    {COMMAND_DATA, "data [ACTION [NAME...]]", "make training data of what people gave",
+     "Actions: list, show SET, build, import FILE..., export SET.\n"
+     "build takes what people gave on the server, import a file of somebody's. Formats: "
+     "instructd,\n"
+     "trl_sft, trl_prompts, trl_reward, trl_unpaired, openai_sft, openai_dpo, axolotl_rm,\n"
+     "axolotl_kway, oasst; an import without --format looks at the first line. An export without\n"
+     "--out goes to standard output.\n\n"
+     "  instruct data build --kind ppo --name prompts\n"
+     "  instruct data import trees.jsonl --kind rm\n"
+     "  instruct data export ds_0123456789abcdef --format trl_reward > pairs.jsonl\n"},
     {COMMAND_MODEL, "model new", "make a small random model",
      "Writes a checkpoint directory and prints its policy id; no server is needed. The same\n"
      "options give the same bytes.\n\n"

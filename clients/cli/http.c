@@ -68,6 +68,8 @@ static size_t on_header(char *line, size_t size, size_t count, void *ctx)
     header_value(line, n, "etag", reply->etag, sizeof reply->etag);
     if (header_value(line, n, "retry-after-ms", number, sizeof number))
         reply->retry_after_ms = strtol(number, NULL, 10);
+    if (header_value(line, n, "x-instructd-rows-left-out", number, sizeof number))
+        reply->rows_left_out = strtoull(number, NULL, 10);
     return n;
 }
 

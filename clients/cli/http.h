@@ -48,12 +48,13 @@ typedef struct http_call {
 typedef struct http_reply {
     int status; /* 0 = no head arrived */
     char content_type[96];
-    char policy[96];     /* x-instructd-policy */
-    char request_id[80]; /* x-request-id */
-    char etag[64];       /* with its quotes */
-    long retry_after_ms; /* -1 = not given */
-    text body;           /* collected; owned, http_reply_free */
-    char detail[256];    /* why it is not HTTP_DONE, in libcurl's words; may be "" */
+    char policy[96];        /* x-instructd-policy */
+    char request_id[80];    /* x-request-id */
+    char etag[64];          /* with its quotes */
+    long retry_after_ms;    /* -1 = not given */
+    uint64_t rows_left_out; /* x-instructd-rows-left-out */
+    text body;              /* collected; owned, http_reply_free */
+    char detail[256];       /* why it is not HTTP_DONE, in libcurl's words; may be "" */
 } http_reply;
 
 typedef struct http_settings {

@@ -25,8 +25,9 @@ typedef enum command_id {
     COMMAND_PUBLISH = 1 << 11,
     COMMAND_ROLLBACK = 1 << 12,
     COMMAND_EXPORT = 1 << 13,
-    COMMAND_MODEL = 1 << 14,
-    COMMAND_HELP = 1 << 15,
+    COMMAND_DATA = 1 << 14,
+    COMMAND_MODEL = 1 << 15,
+    COMMAND_HELP = 1 << 16,
     COMMAND_GENERATES = COMMAND_COMPLETE | COMMAND_CHAT,
     COMMAND_MOVES = COMMAND_PUBLISH | COMMAND_ROLLBACK,
     COMMAND_ASKS = COMMAND_MODEL - 1 /* a server: all above */
@@ -83,6 +84,9 @@ typedef struct options {
     /* publish, rollback, export */
     const char *alias, *reason, *to, *format, *out;
     bool create;
+    /* data, which also has format and out */
+    const char *name, *kind, *split, *salt, *fractions;
+    uint32_t cap;
     /* model new; dtype also export */
     const char *arch, *tokenizer, *dtype;
     uint32_t layers, dim, heads, kv_heads, ff, context, vocab;

@@ -154,6 +154,51 @@ static bool read_lines(FILE *file, record_import *im, api_error *err)
     return ok;
 }
 
+/* One line by itself, so that a file of any size passes in little memory. */
+static bool recognise_line(const char *line, size_t len, uint64_t number, record_format *format,
+                           uint64_t *rows)
+{
+    eng_arena arena;
+    record_list list = {0};
+    error_text unused;
+    eng_arena_init(&arena, LIMIT_DATASET_ROW_BYTES);
+    record_import im = {*format, "row", &arena, &list};
+    const bool ok = record_import_line(&im, line, len, number, &unused);
+    *format = im.format;
+    *rows += list.n;
+    record_list_free(&list);
+    eng_arena_free(&arena);
+    return ok;
+}
+
+/* What a plugin cannot read in these it should have: its word on them stands. */
+static bool is_for_jobs(record_format format)
+{
+    return format == FORMAT_INSTRUCTD || format == FORMAT_OPENAI_SFT || format == FORMAT_TRL_REWARD;
+}
+
+bool dataset_file_recognise(int fd, record_format *format, uint64_t *rows)
+{
+    char *line = NULL;
+    size_t cap = 0;
+    ssize_t n;
+    uint64_t number = 0;
+    bool ok = true;
+    const int copy = dup(fd);
+    FILE *file = copy < 0 || lseek(copy, 0, SEEK_SET) != 0 ? NULL : fdopen(copy, "r");
+    *format = FORMAT_GUESS;
+    *rows = 0;
+    while (file && ok && (n = getline(&line, &cap, file)) >= 0)
+        ok = recognise_line(line, (size_t)n, ++number, format, rows) && !is_for_jobs(*format);
+    ok = ok && file && !ferror(file) && *rows > 0;
+    free(line);
+    if (file)
+        fclose(file);
+    else if (copy >= 0)
+        close(copy);
+    return ok;
+}
+
 bool dataset_rows_of_file(const control *c, const char *id, dataset_file_source *source,
                           record_list *rows, eng_arena *arena, api_error *err)
 {

@@ -21,4 +21,8 @@ typedef struct dataset_file_source {
 bool dataset_rows_of_file(const control *c, const char *id, dataset_file_source *source,
                           record_list *rows, eng_arena *arena, api_error *err);
 
+/* Is this a file of a format that jobs do not take, yet data sets are made from? fd is read from
+ * its start. On true *format and *rows say what is in it. */
+bool dataset_file_recognise(int fd, record_format *format, uint64_t *rows);
+
 #endif

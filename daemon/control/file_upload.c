@@ -5,6 +5,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/random.h"
+#include "control/dataset_rows.h"
 #include "control/files.h"
 #include "control/page.h"
 #include "host/plugin_host.h"
@@ -146,7 +147,8 @@ static bool has_all(const file_upload *u, api_error *err)
                                    "%s: the form has no such part", missing);
 }
 
-/* What the plugins say of the file's rows. Without plugins nothing is said. */
+/* What the plugins say of the file's rows, or, where they know none, what a data set could be made
+ * of it. Without plugins nothing is said. */
 static void inspect(const file_upload *u, store_file *f, instructd_file_report *report,
                     char details[INSTRUCTD_ERROR_BYTES + 32])
 {
@@ -164,6 +166,12 @@ static void inspect(const file_upload *u, store_file *f, instructd_file_report *
     f->status_details = bad ? details : NULL;
     f->format = report->format[0] ? report->format : NULL;
     f->rows = report->rows;
+    record_format format;
+    if (bad && u->bytes && dataset_file_recognise(u->draft.fd, &format, &f->rows)) {
+        f->status = (char *)"processed";
+        f->status_details = NULL;
+        f->format = (char *)record_format_text(format);
+    }
 }
 
 bool file_upload_finish(file_upload *u, control_reply *reply, api_error *err)
