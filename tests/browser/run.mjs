@@ -10,6 +10,7 @@ if (!hasBrowser()) {
   console.log("0 passed, 0 failed, 1 skipped");
   process.exit(0);
 }
+await import("./test_build.mjs");
 await import("./test_playground.mjs");
 await import("./test_hostile_text.mjs");
 await import("./test_training.mjs");

@@ -118,6 +118,14 @@ test("Markdown comes out as it was meant", async ({ browser, daemon }) => {
   const text = "# T\n\n- a\n- **b**\n\n1. x\n\n`c` [l](https://example.org)\n\n|h|\n|-|\n|d|\n\n```\n<i>\n```";
   const page = await newPage(browser, daemon.url);
   await page.addInitScript(streamByFrames);
+  await page.addInitScript(() => {
+    globalThis.policies = [];
+    const make = trustedTypes.createPolicy.bind(trustedTypes);
+    trustedTypes.createPolicy = (name, rules) => {
+      globalThis.policies.push(name);
+      return make(name, rules);
+    };
+  });
   await page.goto(daemon.url + "/");
   await page.waitForSelector(".badge");
   await page.fill("#draft", text);
@@ -126,6 +134,7 @@ test("Markdown comes out as it was meant", async ({ browser, daemon }) => {
   const count = (selector) => page.$$eval(`.prose ${selector}`, (all) => all.length);
   equal("elements", [await count("h1"), await count("ul > li"), await count("ol > li"),
     await count("strong"), await count("td"), await count("pre code")], [1, 2, 1, 1, 1, 1]);
+  equal("Trusted Types policies", await page.evaluate(() => globalThis.policies), ["dompurify"]);
   equal("the link", await page.getAttribute(".prose a", "rel"), "noopener noreferrer");
   equal("the code", await page.textContent(".prose pre code"), "<i>\n");
   await page.context().close();

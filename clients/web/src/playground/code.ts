@@ -65,7 +65,7 @@ function python({ ask, body }: Request): string {
 
 function javascript({ ask, body }: Request): string {
   const chat = "messages" in ask;
-  const text = JSON.stringify({ ...body, stream: true }, null, 2).replace(/\n/g, "\n");
+  const text = JSON.stringify({ ...body, stream: true }, null, 2);
   return [
     'import OpenAI from "openai";', "",
     "const client = new OpenAI({",

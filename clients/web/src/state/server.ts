@@ -79,7 +79,7 @@ function onEvent({ event, data }: ServerEvent): void {
       lastMove.value = { alias: said.name, from: before.policy, to: said.policy };
     void loadModels();
   }
-  tell(event, said);
+  tell(event === "lost" ? "up" : event, said); // more happened than the server remembers
 }
 
 let watching = false;
@@ -88,8 +88,11 @@ export function watchServer(): void {
   if (watching) return;
   watching = true;
   void watchHealth();
-  void follow("/v1/events?topics=policy,alias,job", onEvent, new AbortController().signal, (up) => {
-    if (!up) void askHealth().then((now) => (health.value = now));
-    else tell("up", {});
+  void follow("/v1/events?topics=policy,alias,job", new AbortController().signal, {
+    on: onEvent,
+    connected: (yes) => {
+      if (yes) tell("up", {});
+      else void askHealth().then((now) => (health.value = now));
+    },
   });
 }

@@ -51,7 +51,7 @@ export function watchJob(job: string, isOver: () => boolean, abort: AbortSignal)
   };
   abort.addEventListener("abort", () => clearTimeout(timer));
   void readStored(job, table, abort).then(showSoon, () => undefined); // the stream brings them too
-  void follow(`/v1/fine_tuning/jobs/${job}/events`,
-              (event) => take(JSON.parse(event.data)), abort, undefined, isOver);
+  void follow(`/v1/fine_tuning/jobs/${job}/events`, abort,
+              { on: (event) => take(JSON.parse(event.data)), isOver });
   return watched;
 }

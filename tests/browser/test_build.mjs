@@ -1,0 +1,26 @@
+// The pages of the build under test.
+import { execFileSync } from "node:child_process";
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { equal, test } from "./harness.mjs";
+
+const root = resolve(import.meta.dirname, "../..");
+
+function contents(folder) {
+  const names = readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name)).sort();
+  return Object.fromEntries(names.map((name) =>
+    [name.slice(folder.length), readFileSync(name).toString("base64")]));
+}
+
+test("another build, elsewhere, gives the same bytes", async () => {
+  const elsewhere = mkdtempSync(join(tmpdir(), "instructd-pages-"));
+  const web = join(root, "clients/web");
+  cpSync(web, elsewhere, { recursive: true, filter: (path) => !path.includes("node_modules") });
+  symlinkSync(join(web, "node_modules"), join(elsewhere, "node_modules"));
+  execFileSync("npx", ["vite", "build", "--logLevel", "warn", "--outDir", "pages"],
+               { cwd: elsewhere, stdio: "pipe" });
+  equal("the pages", contents(join(elsewhere, "pages")), contents(join(root, "build/clients/web/pages")));
+  rmSync(elsewhere, { recursive: true });
+});
