@@ -70,6 +70,10 @@ for (const shape of shapes)
       await look(training, name("training"));
       await training.click("text=New job");
       await look(training, name("training-new"));
+      await training.keyboard.press("Escape");
+      await training.click(".page header .chip:text-is('Data sets')");
+      await training.waitForSelector(".datasets, .empty-note");
+      await look(training, name("training-datasets"));
       await training.context().close();
       const policies = await openWithKey(browser, daemon, "/policies", options);
       await policies.waitForSelector(".policy-card");

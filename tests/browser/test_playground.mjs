@@ -242,6 +242,28 @@ test("a blind pair names no policy before its vote, then reveals and locks", asy
   await front.stop();
 });
 
+test("a blind vote does not count when an answer names its policy", async ({ browser, daemon }) => {
+  const votes = [];
+  const front = await startFront(daemon, {
+    "POST /v1/votes": (body, res) => { votes.push(body); json(res, 201, {}); },
+    "POST /v1/chat/completions": (_, res) => {
+      res.writeHead(200, { "content-type": "text/event-stream", "x-request-id": "req_front" });
+      res.end(`data: ${JSON.stringify({ model: "m", choices: [{ index: 0,
+        delta: { content: "I am pol_0123456789abcdef." }, finish_reason: "stop" }] })}\n\ndata: [DONE]\n\n`);
+    },
+  });
+  const page = await openPlayground(browser, front.url);
+  await page.check("text=Two side by side");
+  await page.check("text=Blind");
+  await ask(page, "Who are you?");
+  await answered(page, 2);
+  await page.click("text=A is better");
+  await page.waitForSelector("text=an answer has named its policy");
+  equal("votes", votes, []);
+  await page.context().close();
+  await front.stop();
+});
+
 test("the request as code never holds the key", async ({ browser, daemon }) => {
   const page = await newPage(browser, daemon.url);
   await page.goto(`${daemon.url}/#key=${daemon.key}`);

@@ -25,11 +25,15 @@ export function forget(name: string): void {
   localStorage.removeItem(prefix + name);
 }
 
-/** Offers a value as a file to save. */
+/** Offers a value as a file of JSON. */
 export function download(filename: string, value: unknown): void {
-  const url = URL.createObjectURL(
-    new Blob([JSON.stringify(value, null, 2)], { type: "application/json" }),
-  );
+  const text = JSON.stringify(value, null, 2);
+  saveFile(filename, new Blob([text], { type: "application/json" }));
+}
+
+/** Offers bytes as a file to save. */
+export function saveFile(filename: string, bytes: Blob): void {
+  const url = URL.createObjectURL(bytes);
   const link = document.createElement("a");
   link.href = url;
   link.download = filename;

@@ -246,6 +246,33 @@ export const catalogue = {
   no_metrics_yet: ["No figures yet.", "Noch keine Werte."],
   more_curves: ["{n} more curves", "{n} weitere Kurven"],
   serving_gap: ["serving gap", "Lücke beim Antworten"],
+  new_dataset: ["New data set", "Neuer Datensatz"],
+  build_dataset: ["Build", "Bauen"],
+  no_datasets: ["No data set has been built yet.", "Noch kein Datensatz gebaut."],
+  dataset_text: [
+    "Built of what people shared and labelled here: consent and deletions are honoured, each person's share is capped, near copies are merged, people are split apart, and rows of the training part that hold personal data are left out. Names and postal addresses are not looked for.",
+    "Gebaut aus dem, was hier geteilt und bewertet wurde: Einwilligung und Löschung gelten, der Anteil je Person ist begrenzt, Fast-Kopien werden vereint, Personen getrennt, und Zeilen des Trainingsteils mit persönlichen Daten entfallen. Nach Namen und Postanschriften wird nicht gesucht.",
+  ],
+  dataset_kind: ["For", "Für"],
+  dataset_sft: ["supervised training: demonstrations", "überwachtes Training: Vorbilder"],
+  dataset_rm: ["a reward model: rankings", "ein Belohnungsmodell: Rangfolgen"],
+  dataset_ppo: ["PPO: prompts", "PPO: Prompts"],
+  dataset_eval: ["evaluation: held-out labelers", "Prüfung: zurückgehaltene Labeler"],
+  dataset_built: ["Built: {n} rows to train on.", "Gebaut: {n} Zeilen zum Trainieren."],
+  salt_text: [
+    "Decides who belongs to which part. Keep it, and people stay where they are as data grows.",
+    "Entscheidet, wer zu welchem Teil gehört. Bleibt es gleich, bleiben alle, wo sie sind.",
+  ],
+  stale: ["stale", "veraltet"],
+  stale_text: [
+    "Somebody has had their data deleted since. Build it anew.",
+    "Jemand hat seither Daten löschen lassen. Neu bauen.",
+  ],
+  stages: ["What each stage left", "Was jede Stufe übrig ließ"],
+  stage: ["Stage", "Stufe"],
+  rows_before: ["before", "vorher"],
+  rows_after: ["after", "nachher"],
+  left_out_for: ["found", "gefunden"],
 
   // ---- policies
   publish: ["Publish", "Veröffentlichen"],

@@ -4,7 +4,7 @@ import { useEffect, useState } from "preact/hooks";
 import { ApiError } from "../api/client";
 import { number, t } from "../i18n/i18n";
 import { ProblemNote } from "../shell/ProblemNote";
-import { Chart } from "../training/Chart";
+import { Chart } from "../chart/Chart";
 import { readAgreement, type Agreement, type Figure, type TaskKind } from "./api";
 
 const report = signal<Agreement | null>(null);

@@ -1,6 +1,6 @@
 /** The curves of a job: the ones that tell most first, the others folded away. */
 import { t } from "../i18n/i18n";
-import { Chart } from "./Chart";
+import { Chart } from "../chart/Chart";
 import type { Columns } from "./columns";
 import { gaps } from "./serving_gap";
 

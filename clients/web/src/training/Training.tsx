@@ -1,53 +1,51 @@
-/** The page: jobs at the left, the one that is looked at beside them. */
+/** The page: jobs with their curves, and the data sets they learn from. */
 import { useEffect, useState } from "preact/hooks";
 import { t } from "../i18n/i18n";
-import { ProblemNote } from "../shell/ProblemNote";
 import { Shell } from "../shell/Shell";
-import { jobs, jobsProblem, loadJobs } from "./jobs";
-import { JobList } from "./JobList";
-import { JobView } from "./JobView";
+import { Datasets } from "./Datasets";
+import { jobs } from "./jobs";
+import { Jobs } from "./Jobs";
+import { NewDataset } from "./NewDataset";
 import { NewJob } from "./NewJob";
 import { watchServing } from "./serving_gap";
 
+const dataPart = "datasets"; // of the address; anything else is a job's id
+
 export function Training() {
-  const [picked, setPicked] = useState(location.hash.slice(1));
-  const [starting, setStarting] = useState(false);
+  const [place, setPlace] = useState(location.hash.slice(1));
+  const [open, setOpen] = useState<"job" | "dataset" | null>(null);
   useEffect(() => {
     const abort = new AbortController();
     void watchServing(abort.signal);
     return () => abort.abort();
   }, []);
-  const pick = (job: string) => {
-    setPicked(job);
-    history.replaceState(null, "", `#${job}`);
+  const go = (to: string) => {
+    setPlace(to);
+    history.replaceState(null, "", `#${to}`);
   };
-  const list = jobs.value;
-  const job = list?.find((one) => one.id === picked) ?? list?.[0];
+  const data = place === dataPart;
   return (
     <Shell page="training">
       <div class="page">
         <header>
           <h1>{t("page_training")}</h1>
+          <div class="chips" role="group" aria-label={t("page_training")}>
+            <button type="button" class="chip" aria-pressed={!data} onClick={() => go("")}>{t("jobs")}</button>
+            <button type="button" class="chip" aria-pressed={data} onClick={() => go(dataPart)}>
+              {t("datasets")}
+            </button>
+          </div>
           <span class="spring" />
-          {list && (
-            <button type="button" class="primary" onClick={() => setStarting(true)}>{t("new_job")}</button>
+          {jobs.value && (
+            <button type="button" class="primary" onClick={() => setOpen(data ? "dataset" : "job")}>
+              {t(data ? "new_dataset" : "new_job")}
+            </button>
           )}
         </header>
-        {jobsProblem.value ? <ProblemNote problem={jobsProblem.value} scope="train" retry={loadJobs} />
-         : !list ? <p class="empty-note">{t("loading")}</p>
-         : !job ? (
-           <div class="empty-note card">
-             <p>{t("no_jobs")}</p>
-             <p class="small">{t("no_jobs_text")}</p>
-           </div>
-         ) : (
-           <div class="jobs">
-             <JobList jobs={list} selected={job.id} onSelect={pick} />
-             <JobView key={job.id} job={job} />
-           </div>
-         )}
+        {data ? <Datasets /> : <Jobs picked={place} onPick={go} />}
       </div>
-      <NewJob open={starting} onClose={() => setStarting(false)} onStarted={pick} />
+      <NewJob open={open === "job"} onClose={() => setOpen(null)} onStarted={go} />
+      <NewDataset open={open === "dataset"} onClose={() => setOpen(null)} />
     </Shell>
   );
 }

@@ -2,6 +2,7 @@
  *  those who listen. */
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
+import "../style/chart.css";
 import { useEffect, useRef } from "preact/hooks";
 import { figure, language } from "../i18n/i18n";
 import { theme } from "../state/theme";
