@@ -181,6 +181,7 @@ static eng_status enter_new_version(recovery *r, eng_error *err)
     char fallen[POLICY_ID_CHARS + 1], previous[POLICY_ID_CHARS + 1] = "";
     char path[VERSIONS_PATH_BYTES];
     error_text why;
+    const char *reason = reason_of(r); /* of what the file says before the new line */
     alias_version v = {.number = last_number(p, &r->file) + 1,
                        .base = strcmp(policy_id(r->policy), p->base_id) == 0,
                        .recompute = r->file.n && r->file.list[0].recompute,
@@ -192,7 +193,6 @@ static eng_status enter_new_version(recovery *r, eng_error *err)
     alias_file_push(&r->file, &v, fallen);
     if (!versions_write_alias(p->versions, &r->file, &why))
         return eng_fail(err, ENG_IO, "%.480s", why.text);
-    const char *reason = reason_of(r);
     r->file.lost = false;
     publisher_note_move(p, r->file.name, &v, previous[0] ? previous : NULL, reason, false);
     if (previous[0] && strcmp(previous, v.policy) != 0 && publisher_locate(p, previous, path))

@@ -267,6 +267,21 @@ TEST(an_alias_that_leads_nowhere_is_left_out)
 
 /* ---- another --model ---- */
 
+/* What the newest move of "instruct" gives as its reason. */
+static void expect_reason(lab *l, const char *reason)
+{
+    store_move *rows;
+    size_t n;
+    bool more;
+    EXPECT_EQ(store_move_list(l->store, "instruct", (store_page){.after = "", .limit = 1}, &rows,
+                              &n, &more, &l->err),
+              STORE_OK);
+    EXPECT_EQ(n, 1);
+    EXPECT_STR(rows[0].reason, reason);
+    store_move_free(&rows[0]);
+    free(rows);
+}
+
 static const test_model_spec same_shape = {.seed = 99}, other_shape = {.layers = 3, .seed = 99};
 
 TEST(another_model_serves_where_nothing_was_published)
@@ -274,10 +289,12 @@ TEST(another_model_serves_where_nothing_was_published)
     lab l;
     alias_state a;
     lab_open(&l, NULL);
+    expect_reason(&l, "first start");
     lab_stop(&l);
     test_write_gguf(l.base, &other_shape);
     EXPECT_OK(lab_start(&l), l.open_err);
     lab_expect_serves(&l, "instruct", lab_base_id(&l));
+    expect_reason(&l, "another --model");
     a = lab_alias(&l, "instruct");
     EXPECT_EQ(a.version, 2);
     EXPECT_STR(a.updated_by, "start");
