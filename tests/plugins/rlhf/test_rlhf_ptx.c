@@ -171,9 +171,9 @@ TEST(ptx_keeps_the_language_at_equal_reward_and_beta_does_not)
                                     "{\"hyperparameters\":{\"n_epochs\":10,\"batch_size\":16,"
                                     "\"learning_rate\":0.003}}",
                                 .gamma = 1,
-                                .target = 0.4,
-                                .plain = 25,
-                                .ptx = 130,
+                                .target = 0.5,
+                                .plain = 30,
+                                .ptx = 240,
                                 .held_back = 60};
     skip_light();
     expect_ptx_to_pay(&small);
@@ -188,8 +188,8 @@ TEST(the_same_with_a_million_parameters)
                                 .pretraining =
                                     "{\"hyperparameters\":{\"n_epochs\":3,\"batch_size\":16,"
                                     "\"learning_rate\":0.002}}",
-                                .gamma = 4,
-                                .target = 0.4,
+                                .gamma = 1,
+                                .target = 0.5,
                                 .plain = 40,
                                 .ptx = 400,
                                 .held_back = 100};
