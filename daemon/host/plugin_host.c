@@ -178,6 +178,8 @@ static void load_directory(plugin_host *p, const char *directory)
         log_event(LOG_ERROR, "plugins_refused", "%s: %s", directory, strerror(errno));
         return;
     }
+    if (n == 0)
+        log_event(LOG_WARN, "no_plugins", "%s holds no *.so: nothing can be trained", directory);
     for (int i = 0; i < n; i++) {
         load_entry(p, directory, entries[i]->d_name);
         free(entries[i]);

@@ -271,7 +271,11 @@ ON_LOOP static bool check_key(const service *s, exchange *x)
         x->key.scope = KEY_INFER;
     if (key_scope_allows(x->key.scope, (unsigned)x->route->scope))
         return true;
-    if (match == KEY_NONE)
+    if (match == KEY_NONE && (x->request->authorization[0] || x->request->api_key[0]))
+        response_fail(x, 401, "authentication_error", "missing_api_key",
+                      "this needs a key; what was sent is none of this server's, which begin with "
+                      "sk-inst-");
+    else if (match == KEY_NONE)
         response_fail(x, 401, "authentication_error", "missing_api_key",
                       "this needs a key: Authorization: Bearer sk-inst-...");
     else

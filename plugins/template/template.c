@@ -4,10 +4,11 @@
  * length of a line as if that were a loss. Read it from the bottom up: the entry gives the host a
  * table, the table lists the method, the method has a schema, a check and a run.
  *
- *   cp -r plugins/template plugins/mine      then, in plugins/CMakeLists.txt:
- *   instructd_plugin(mine ${PLUGIN_FOLDER} mine/mine.c)
+ *   mkdir plugins/mine && cp plugins/template/template.c plugins/mine/mine.c
+ *   instructd_plugin(mine ${PLUGIN_FOLDER} mine/mine.c)      in plugins/CMakeLists.txt
  *
- * and the next start of the daemon offers it: GET /v1/fine_tuning/methods. */
+ * give it its own .type and .name, and the next ./quickstart up builds and offers it:
+ * GET /v1/fine_tuning/methods. */
 #include "instructd_plugin.h"
 
 #include <stdio.h>
