@@ -210,8 +210,9 @@ struct instructd_host {
      * sampler_free or the job. At most two at a time. Its id is given back. [job] */
     int (*sampler_load)(instructd_job *job, const instructd_weights *weights, char *id, char *err);
     void (*sampler_free)(instructd_job *job, const char *id); /* [job] */
-    /* Draws completions through the serving scheduler, in its background class; blocks. *out is
-     * freed with rollouts_free. INSTRUCTD_E_STOPPED when the job is being stopped. [job] */
+    /* Draws completions through a scheduler like the serving one, below all that serves; prompts
+     * share their prefixes; blocks. *out is freed with rollouts_free. INSTRUCTD_E_STOPPED when the
+     * job is being stopped. [job] */
     int (*generate)(instructd_job *job, const instructd_rollout_request *request,
                     const instructd_rollouts **out, char *err);
     void (*rollouts_free)(instructd_job *job, const instructd_rollouts *rollouts); /* [job] */

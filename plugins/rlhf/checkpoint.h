@@ -39,7 +39,10 @@ typedef struct checkpoint {
     char identity[65];
 } checkpoint;
 
-enum { CHECKPOINT_NO_BEST = -1 };
+enum {
+    CHECKPOINT_NO_BEST = -1,
+    CHECKPOINT_SECONDS = 60 /* between two: what a crash may cost */
+};
 
 /* Writes step's directory below `dir`, then removes what need not stay: all but the newest two and
  * `best` (a step, or CHECKPOINT_NO_BEST). A directory of that step is replaced. */

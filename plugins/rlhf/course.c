@@ -5,8 +5,6 @@
 
 #include <stdlib.h>
 
-enum { SAVE_SECONDS = 60 };
-
 /* ---- life ---- */
 
 job_code course_open(course *out, const job *j, eng_head head, eng_error *err)
@@ -203,7 +201,7 @@ static job_code after_step(course *c, eng_error *err)
     report_send(&c->row, &c->job->host, c->state.step);
     host_progress(&c->job->host, c->state.step, c->steps, c->state.tokens);
     const bool pausing = host_pausing(&c->job->host);
-    if (due || pausing || monotonic_seconds() - c->saved_at > SAVE_SECONDS)
+    if (due || pausing || monotonic_seconds() - c->saved_at > CHECKPOINT_SECONDS)
         save(c);
     return pausing ? code_fail(err, INSTRUCTD_E_STOPPED, "the job is being paused") : INSTRUCTD_OK;
 }

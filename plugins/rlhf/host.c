@@ -74,16 +74,6 @@ bool host_pausing(const job_host *host)
 
 /* ---- what is told ---- */
 
-void host_log(const job_host *host, int level, const char *fmt, ...)
-{
-    char line[LINE_BYTES];
-    va_list args;
-    va_start(args, fmt);
-    vsnprintf(line, sizeof line, fmt, args);
-    va_end(args);
-    host->table->log(host->table, level, line);
-}
-
 void host_event(const job_host *host, int level, const char *fmt, ...)
 {
     char line[LINE_BYTES];

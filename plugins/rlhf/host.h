@@ -42,7 +42,6 @@ ENG_MUST_CHECK job_code host_go_on(const job_host *host, eng_error *err);
 /* Must it leave after the checkpoint at the end of the step or iteration? [any] */
 bool host_pausing(const job_host *host);
 
-void host_log(const job_host *host, int level, const char *fmt, ...) ENG_PRINTF(3, 4); /* [any] */
 /* A line of the job's event list. */
 void host_event(const job_host *host, int level, const char *fmt, ...) ENG_PRINTF(3, 4);
 void host_metrics(const job_host *host, uint64_t step, const instructd_metric *values, uint32_t n);

@@ -38,26 +38,6 @@ static uint32_t fill_batch(language *l, const course *c, const uint32_t *items, 
     return n;
 }
 
-static float constant_slope(void *ctx, uint32_t i, float logprob)
-{
-    (void)i, (void)logprob;
-    return *(const float *)ctx;
-}
-
-/* One micro-batch forward and back; returns the sum of its log-probs. */
-static double learn(language *l, course *c, float slope)
-{
-    const eng_lm_rows rows = micro_lm_rows(&c->micro, 1.0f);
-    trainer *t = &c->trainer;
-    double sum = 0;
-    course_forward(c);
-    eng_lm_backward(c->tape, t->net, &rows, constant_slope, &slope, l->logprobs, NULL, t->grads);
-    eng_tape_backward(c->tape, t->net, t->grads);
-    for (uint32_t i = 0; i < rows.n; i++)
-        sum += (double)l->logprobs[i];
-    return sum;
-}
-
 static job_code gradient(void *self, course *c, const uint32_t *items, uint32_t n, double *loss,
                          uint64_t *tokens, eng_error *err)
 {
@@ -80,7 +60,9 @@ static job_code gradient(void *self, course *c, const uint32_t *items, uint32_t 
             if (!micro_add(&c->micro, e->tokens, e->n, e->n_prompt, l->batch[i].key))
                 break;
         }
-        sum += learn(l, c, -1.0f / (float)learnt);
+        course_forward(c);
+        sum +=
+            trainer_add_text(&c->trainer, c->tape, &c->micro, -1.0f / (float)learnt, l->logprobs);
     }
     *loss = -sum / (double)learnt;
     return INSTRUCTD_OK;

@@ -11,8 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SAVE_SECONDS = 60 };
-
 /* ---- networks ---- */
 
 static job_code open_net(const job *j, const char *name, eng_net **net, eng_error *err)
@@ -359,7 +357,7 @@ static job_code run_iterations(ppo *p, gate *g, eng_error *err)
         job_code code = publish_now_and_then(p, g, err); /* also what a stop came in between */
         if (code == INSTRUCTD_OK && host_pausing(&p->job->host))
             code = code_fail(err, INSTRUCTD_E_STOPPED, "the job is being paused");
-        if (code != INSTRUCTD_OK || monotonic_seconds() - p->saved_at > SAVE_SECONDS)
+        if (code != INSTRUCTD_OK || monotonic_seconds() - p->saved_at > CHECKPOINT_SECONDS)
             save(p);
         if (code != INSTRUCTD_OK || p->state.iteration == p->iterations)
             return code;

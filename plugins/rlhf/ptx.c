@@ -29,12 +29,6 @@ void ptx_free(ptx *p)
     *p = (ptx){0};
 }
 
-static float constant_slope(void *ctx, uint32_t i, float logprob)
-{
-    (void)i, (void)logprob;
-    return *(const float *)ctx;
-}
-
 /* The next windows that fit, from the i-th of n on; returns how many. */
 static uint64_t fill(ptx *p, micro *m, uint64_t i, uint64_t n)
 {
@@ -60,7 +54,7 @@ job_code ptx_gradient(ptx *p, const pass *on, trainer *policy, uint64_t n, doubl
                       eng_error *err)
 {
     const uint64_t tokens = tokens_of_next(p, n);
-    float slope = (float)(-p->coef / (double)tokens);
+    const float slope = (float)(-p->coef / (double)tokens);
     double sum = 0;
     if (!p->logprobs)
         p->logprobs = calloc(on->micro->max_tokens, sizeof *p->logprobs);
@@ -71,13 +65,8 @@ job_code ptx_gradient(ptx *p, const pass *on, trainer *policy, uint64_t n, doubl
         if (code != INSTRUCTD_OK)
             return code;
         i += fill(p, on->micro, i, n);
-        const eng_lm_rows rows = micro_lm_rows(on->micro, 1.0f);
         eng_tape_forward(on->tape, policy->net, &on->micro->pack, NULL);
-        eng_lm_backward(on->tape, policy->net, &rows, constant_slope, &slope, p->logprobs, NULL,
-                        policy->grads);
-        eng_tape_backward(on->tape, policy->net, policy->grads);
-        for (uint32_t k = 0; k < rows.n; k++)
-            sum += (double)p->logprobs[k];
+        sum += trainer_add_text(policy, on->tape, on->micro, slope, p->logprobs);
     }
     p->used += n;
     *loss = -sum / (double)tokens;

@@ -1,7 +1,6 @@
 #include "rlhf/trainer.h"
 
 #include "base/block.h"
-#include "rlhf/micro.h"
 
 #include <string.h>
 
@@ -38,6 +37,23 @@ void trainer_free(trainer *t)
 void trainer_clear(trainer *t)
 {
     memset(t->grads, 0, t->n * sizeof *t->grads);
+}
+
+static float constant_slope(void *ctx, uint32_t i, float logprob)
+{
+    (void)i, (void)logprob;
+    return *(const float *)ctx;
+}
+
+double trainer_add_text(trainer *t, eng_tape *tape, const micro *m, float slope, float *logprobs)
+{
+    const eng_lm_rows rows = micro_lm_rows(m, 1.0f);
+    double sum = 0;
+    eng_lm_backward(tape, t->net, &rows, constant_slope, &slope, logprobs, NULL, t->grads);
+    eng_tape_backward(tape, t->net, t->grads);
+    for (uint32_t i = 0; i < rows.n; i++)
+        sum += (double)logprobs[i];
+    return sum;
 }
 
 job_code trainer_step(trainer *t, const char *what, uint64_t batch, double loss, double lr,

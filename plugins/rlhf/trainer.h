@@ -8,6 +8,7 @@
 
 #include "rlhf/guard.h"
 #include "rlhf/job.h"
+#include "rlhf/micro.h"
 #include "train/net.h"
 #include "train/optimizer.h"
 #include "train/train.h"
@@ -28,6 +29,11 @@ ENG_MUST_CHECK job_code trainer_init(trainer *out, eng_net *net, const job *j, e
 void trainer_free(trainer *t); /* a zeroed trainer is allowed */
 
 void trainer_clear(trainer *t); /* gradient to zero */
+
+/* Language modelling: the micro-batch's forward has just run on the tape. Adds slope times the
+ * gradient of its rows' log-probs to the trainer's block and returns the sum of the log-probs,
+ * which are left in logprobs [m->n_rows]. */
+double trainer_add_text(trainer *t, eng_tape *tape, const micro *m, float slope, float *logprobs);
 
 typedef struct trainer_outcome {
     bool taken;       /* else the step was skipped and the parameters are as before */
