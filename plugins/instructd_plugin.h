@@ -260,7 +260,7 @@ typedef struct instructd_file_report {
     char format[32];                   /* "supervised", "reward_model", "ppo", "pretrain", ... */
     uint64_t rows;                     /* read, up to the first bad one */
     uint64_t bad_line;                 /* 1-based; 0: none */
-    char error[INSTRUCTD_ERROR_BYTES]; /* why; "" if none */
+    char error[INSTRUCTD_ERROR_BYTES]; /* why, without the line; "" if none */
 } instructd_file_report;
 
 typedef struct instructd_method {

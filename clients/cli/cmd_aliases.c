@@ -1,4 +1,5 @@
 #include "actions.h"
+#include "alias.h"
 #include "commands.h"
 #include "json.h"
 #include "listing.h"
@@ -112,14 +113,17 @@ static char *body_of(const char *field, const char *value, const char *reason)
     return printed;
 }
 
-/* The alias as it is, so that it is moved only if nobody else did meanwhile. */
-static exit_code look(server *s, const char *path, const char *name, char condition[96],
+/* The alias as it is, so that it is moved only if nobody else did meanwhile; one that is to be made
+ * may not exist then either. */
+static exit_code look(server *s, const options *o, const char *name, char condition[96],
                       cJSON **before, problem *p)
 {
     char etag[64];
-    exit_code code = server_call(s, &(http_call){.path = path}, before, NULL, etag, p);
-    if (code == EXIT_SERVER && !p->hint[0])
-        problem_hint(p, "instruct aliases lists them; --create makes %s", name);
+    exit_code code = alias_fetch(s, name, before, etag, p);
+    if (code != EXIT_DONE && p->status == 404 && o->create) {
+        snprintf(condition, 96, "If-None-Match: *");
+        return EXIT_DONE;
+    }
     if (code == EXIT_DONE && !etag[0])
         code = problem_set(p, EXIT_SERVER, "the server gave %s no version", name);
     snprintf(condition, 96, "If-Match: %s", etag);
@@ -129,15 +133,13 @@ static exit_code look(server *s, const char *path, const char *name, char condit
 static exit_code publish(server *s, const options *o, const char *name, const char *policy,
                          terminal *out, problem *p)
 {
-    char path[PATH_ROOM], condition[96] = "If-None-Match: *";
+    char path[PATH_ROOM], condition[96];
     cJSON *before = NULL;
-    exit_code code = EXIT_DONE;
-    path_of(path, name, "");
-    if (!o->create)
-        code = look(s, path, name, condition, &before, p);
+    exit_code code = look(s, o, name, condition, &before, p);
     if (code == EXIT_DONE) {
         char *body = body_of("policy", policy, o->reason);
-        http_call call = {.path = path, .method = "PUT", .body = body, .headers = {condition}};
+        http_call call = {
+            .path = path_of(path, name, ""), .method = "PUT", .body = body, .headers = {condition}};
         code = move(s, o, &call, name, json_string(before, "policy"), out, p);
         free(body);
     }

@@ -1,5 +1,6 @@
 #include "commands.h"
 
+#include "alias.h"
 #include "download.h"
 #include "json.h"
 #include "names.h"
@@ -57,20 +58,12 @@ static exit_code read_options(exporting *e, problem *p)
 /* The policy itself, or the one that an alias stands for. */
 static exit_code resolve(exporting *e, const char *name, problem *p)
 {
-    char path[PATH_ROOM];
-    cJSON *alias = NULL;
-    const char *policy = name;
-    exit_code code = EXIT_DONE;
-    if (strncmp(name, "pol_", 4) != 0) {
-        snprintf(path, sizeof path, "/v1/aliases/%s", name);
-        code = server_json(e->server, path, NULL, &alias, NULL, p);
-        policy = json_string(alias, "policy");
-    }
-    if (code == EXIT_DONE && (!policy || !name_is_id(policy) || strlen(policy) >= sizeof e->policy))
-        code = problem_set(p, EXIT_USAGE, "\"%.80s\" is no policy", policy ? policy : name);
+    char policy[ALIAS_POLICY_ROOM];
+    exit_code code = alias_resolve(e->server, name, policy, p);
+    if (code == EXIT_DONE && strlen(policy) >= sizeof e->policy)
+        code = problem_set(p, EXIT_USAGE, "\"%.80s\" is no policy", policy);
     if (code == EXIT_DONE)
-        snprintf(e->policy, sizeof e->policy, "%s", policy);
-    cJSON_Delete(alias);
+        memcpy(e->policy, policy, strlen(policy) + 1);
     return code;
 }
 

@@ -111,12 +111,15 @@ static exit_code metrics(const action_context *a, problem *p)
 
 /* ---- what is done to a job ---- */
 
-static exit_code post(const action_context *a, const char *rest, problem *p)
+/* `coming`: what to call a job that still runs, because it stops behind its current step. */
+static exit_code post(const action_context *a, const char *rest, const char *coming, problem *p)
 {
     char path[PATH_ROOM], *raw = NULL;
     cJSON *job;
     exit_code code = server_json(a->server, path_of(path, a->name, rest), "{}", &job, &raw, p);
     const char *status = json_string(job, "status");
+    if (status && strcmp(status, "running") == 0)
+        status = coming;
     if (code == EXIT_DONE && a->o->json) {
         terminal_line(a->out, raw);
     } else if (code == EXIT_DONE) {
@@ -130,17 +133,17 @@ static exit_code post(const action_context *a, const char *rest, problem *p)
 
 static exit_code cancel(const action_context *a, problem *p)
 {
-    return post(a, "/cancel", p);
+    return post(a, "/cancel", "cancelling", p);
 }
 
 static exit_code pause_job(const action_context *a, problem *p)
 {
-    return post(a, "/pause", p);
+    return post(a, "/pause", "pausing", p);
 }
 
 static exit_code resume(const action_context *a, problem *p)
 {
-    return post(a, "/resume", p);
+    return post(a, "/resume", "running", p);
 }
 
 exit_code cmd_jobs(const options *o, terminal *out, terminal *err, problem *p)

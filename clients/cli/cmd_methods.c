@@ -3,6 +3,7 @@
 #include "json.h"
 #include "listing.h"
 #include "method.h"
+#include "table.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,19 +11,31 @@
 
 /* ---- all methods ---- */
 
-static void put_method(const cJSON *entry, table *t)
+static bool put_method(void *ctx, const cJSON *entry)
 {
+    table *t = ctx;
     const cJSON *schema = cJSON_GetObjectItemCaseSensitive(entry, "schema");
     table_cell(t, json_string(entry, "type"));
     table_cell(t, json_string(entry, "plugin"));
     table_cell(t, json_string(schema, "description"));
+    return !t->failed;
 }
 
-static exit_code list(server *s, const options *o, terminal *out, problem *p)
+static exit_code list(server *s, const options *o, terminal *out, terminal *err, problem *p)
 {
     static const char *const headings[] = {"METHOD", "PLUGIN", "DESCRIPTION"};
-    static const listing methods = {"/v1/fine_tuning/methods", "methods", headings, 3, put_method};
-    return listing_print(s, o, &methods, out, p);
+    table t;
+    table_init(&t, headings, 3);
+    exit_code code = listing_each(s, "/v1/fine_tuning/methods", "methods", o->json ? out : NULL,
+                                  put_method, &t, p);
+    if (code == EXIT_DONE && t.failed)
+        code = problem_set(p, EXIT_SERVER, "out of memory");
+    else if (code == EXIT_DONE && !o->json && t.len == 0)
+        terminal_line(err, "no methods: the server has loaded no plugin");
+    else if (code == EXIT_DONE && !o->json)
+        table_print(&t, out);
+    table_free(&t);
+    return code;
 }
 
 /* ---- one method ---- */
@@ -119,10 +132,9 @@ exit_code cmd_methods(const options *o, terminal *out, terminal *err, problem *p
 {
     const char *type = options_argument(o, 0);
     server s = {0};
-    (void)err;
     exit_code code = server_open(&s, o, p);
     if (code == EXIT_DONE)
-        code = type ? show(&s, o, type, out, p) : list(&s, o, out, p);
+        code = type ? show(&s, o, type, out, p) : list(&s, o, out, err, p);
     server_close(&s);
     return code;
 }

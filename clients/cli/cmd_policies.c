@@ -1,4 +1,5 @@
 #include "actions.h"
+#include "alias.h"
 #include "commands.h"
 #include "json.h"
 #include "listing.h"
@@ -32,8 +33,11 @@ static exit_code list(const action_context *a, problem *p)
 
 static exit_code show(const action_context *a, problem *p)
 {
-    char path[PATH_ROOM];
-    snprintf(path, sizeof path, "/v1/policies/%s", a->name);
+    char path[PATH_ROOM], policy[ALIAS_POLICY_ROOM];
+    exit_code code = alias_resolve(a->server, a->name, policy, p);
+    if (code != EXIT_DONE)
+        return code;
+    snprintf(path, sizeof path, "/v1/policies/%s", policy);
     return object_show(a->server, a->o, path, a->out, p);
 }
 

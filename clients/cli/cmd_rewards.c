@@ -17,10 +17,31 @@ typedef struct scoring {
 
 /* ---- what is scored ---- */
 
+static void add_message(cJSON *messages, const char *role, const char *content)
+{
+    cJSON *message = cJSON_CreateObject();
+    cJSON_AddStringToObject(message, "role", role);
+    cJSON_AddStringToObject(message, "content", content);
+    cJSON_AddItemToArray(messages, message);
+}
+
+/* {messages}: the messages of a prompt, and the answer. Takes the messages. */
+static cJSON *chat_item(cJSON *messages, const char *completion)
+{
+    cJSON *item = cJSON_CreateObject();
+    add_message(messages, "assistant", completion);
+    cJSON_AddItemToObject(item, "messages", messages);
+    return item;
+}
+
 /* One line of JSON: {prompt,completion} or {messages}; other members are left out. */
 static cJSON *pick_item(const cJSON *line)
 {
     static const char *const members[] = {"prompt", "completion", "messages"};
+    const cJSON *prompt = cJSON_GetObjectItemCaseSensitive(line, "prompt");
+    const char *completion = json_string(line, "completion");
+    if (cJSON_IsArray(prompt) && completion)
+        return chat_item(cJSON_Duplicate(prompt, true), completion);
     cJSON *item = cJSON_CreateObject();
     for (size_t i = 0; i < sizeof members / sizeof members[0]; i++) {
         const cJSON *value = cJSON_GetObjectItemCaseSensitive(line, members[i]);
@@ -33,7 +54,9 @@ static cJSON *pick_item(const cJSON *line)
 static exit_code take_line(cJSON *items, const char *line, size_t len, long number, problem *p)
 {
     cJSON *json = json_parse(line, len);
-    bool pair = json_string(json, "prompt") && json_string(json, "completion");
+    const cJSON *prompt = cJSON_GetObjectItemCaseSensitive(json, "prompt");
+    bool pair =
+        (cJSON_IsString(prompt) || cJSON_IsArray(prompt)) && json_string(json, "completion");
     bool talk = cJSON_IsArray(cJSON_GetObjectItemCaseSensitive(json, "messages"));
     if (pair || talk)
         cJSON_AddItemToArray(items, pick_item(json));
@@ -77,10 +100,9 @@ static exit_code read_items(const options *o, cJSON *items, problem *p)
         code = input_check(completion, strlen(completion), "the completion", p);
     if (code != EXIT_DONE)
         return code;
-    cJSON *item = cJSON_CreateObject();
-    cJSON_AddStringToObject(item, "prompt", prompt);
-    cJSON_AddStringToObject(item, "completion", completion);
-    cJSON_AddItemToArray(items, item);
+    cJSON *messages = cJSON_CreateArray();
+    add_message(messages, "user", prompt);
+    cJSON_AddItemToArray(items, chat_item(messages, completion));
     return EXIT_DONE;
 }
 

@@ -1,5 +1,6 @@
 #include "commands.h"
 
+#include "alias.h"
 #include "follow.h"
 #include "json.h"
 #include "names.h"
@@ -105,6 +106,17 @@ static exit_code create(training *t, const method *m, const train_files *files, 
     return code;
 }
 
+/* The server makes the alias that a job publishes to; a misspelt one would serve nobody. */
+static exit_code check_alias(training *t, problem *p)
+{
+    cJSON *alias = NULL;
+    if (!t->o->publish || t->o->create)
+        return EXIT_DONE;
+    exit_code code = alias_fetch(t->server, t->o->publish, &alias, NULL, p);
+    cJSON_Delete(alias);
+    return code;
+}
+
 static exit_code prepare(training *t, const char *type, char **id, problem *p)
 {
     method m = {0};
@@ -112,6 +124,8 @@ static exit_code prepare(training *t, const char *type, char **id, problem *p)
     exit_code code = method_fetch(&m, t->server, type, p);
     if (code == EXIT_DONE)
         code = train_check(t->o, &m, p);
+    if (code == EXIT_DONE)
+        code = check_alias(t, p);
     if (code == EXIT_DONE)
         code = resolve_all(t, &files, p);
     if (code == EXIT_DONE)

@@ -113,8 +113,11 @@ void editor_close(editor *e)
 
 editor_event editor_read(editor *e, const char *prompt, text *line)
 {
-    if (e->color)
-        snprintf(e->prompt, sizeof e->prompt, "\1\033[1m\1%.15s\1\033[0m\1", prompt);
+    /* libedit drops an escape at the prompt's end: the last character comes behind the reset. */
+    int last = (int)strnlen(prompt, 15) - 1;
+    if (e->color && last >= 0)
+        snprintf(e->prompt, sizeof e->prompt, "\1\033[1m\1%.*s\1\033[0m\1%c", last, prompt,
+                 prompt[last]);
     else
         snprintf(e->prompt, sizeof e->prompt, "%.15s", prompt);
     /* Before the prompt is drawn: libedit would do it after, and a Ctrl-D between would be lost. */

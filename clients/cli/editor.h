@@ -18,7 +18,7 @@ typedef enum editor_event {
 /* Reads stdin, draws on out. The prompt is bold with color. NULL without memory. */
 editor *editor_open(FILE *out, bool color);
 void editor_close(editor *e);
-/* Shows the prompt (at most 15 bytes) and appends the line without its \n. */
+/* Shows the prompt (at most 15 bytes of ASCII) and appends the line without its \n. */
 editor_event editor_read(editor *e, const char *prompt, text *line);
 /* Makes a text recallable with the arrow keys. */
 void editor_remember(editor *e, const char *line);

@@ -14,8 +14,11 @@ static const struct {
     {COMMAND_TOKENIZE, "tokenize [TEXT|-]", "show the tokens of a text",
      "Prints each id with the text it stands for, then the count.\n"},
     {COMMAND_REWARDS, "rewards [PROMPT COMPLETION|-]", "score answers with a reward model",
-     "Prints one number a line. Without arguments each line of standard input is an item,\n"
-     "{\"prompt\":…,\"completion\":…} or {\"messages\":[…]}.\n"},
+     "Prints one number a line. PROMPT and COMPLETION are scored as a chat: the user's question,\n"
+     "the assistant's answer. Without arguments each line of standard input is an item:\n"
+     "  {\"messages\":[…]}                    a chat that ends with the answer\n"
+     "  {\"prompt\":[…],\"completion\":\"…\"}     the same with the answer apart\n"
+     "  {\"prompt\":\"…\",\"completion\":\"…\"}     plain texts, joined as they are\n"},
     {COMMAND_TRAIN, "train METHOD", "upload data, start a job, follow it",
      "Names and values of --set are checked before anything is uploaded. On a terminal a bar\n"
      "shows loss, reward, KL, speed and the time left; a pipe gets a line an event. Ctrl-C leaves\n"
@@ -31,7 +34,8 @@ static const struct {
     {COMMAND_FILES, "files [ACTION [FILE...]]", "list, upload and delete data files",
      "Actions: list, upload PATH..., show FILE, delete FILE...\n"},
     {COMMAND_METHODS, "methods [METHOD]", "what can be trained, with which hyperparameters", ""},
-    {COMMAND_POLICIES, "policies [list|show POLICY]", "list policies and where they come from", ""},
+    {COMMAND_POLICIES, "policies [list|show POLICY|ALIAS]",
+     "list policies and where they come from", ""},
     {COMMAND_ALIASES, "aliases [ACTION [ALIAS]]", "list the names that policies serve under",
      "Actions: list, show ALIAS, history ALIAS.\n"},
     {COMMAND_PUBLISH, "publish POLICY", "let an alias stand for another policy",

@@ -81,7 +81,7 @@ typedef struct options {
     /* jobs */
     bool follow;
     const char *since;
-    /* publish, rollback, export */
+    /* publish, rollback, export; create also train */
     const char *alias, *reason, *to, *format, *out;
     bool create;
     /* data, which also has format and out */

@@ -13,6 +13,7 @@ exit_code problem_set(problem *p, exit_code code, const char *fmt, ...)
     va_end(args);
     p->code = code;
     p->hint[0] = '\0';
+    p->status = 0;
     return code;
 }
 

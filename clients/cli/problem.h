@@ -19,11 +19,12 @@ typedef enum exit_code {
 
 typedef struct problem {
     exit_code code;
+    int status;     /* of HTTP, where the server refused; else 0 */
     char text[640]; /* one line, without "instruct: " */
     char hint[320]; /* what to do next; "" = nothing to add */
 } problem;
 
-/* Fills p (text cut to its room, no hint) and returns code. */
+/* Fills p (text cut to its room, no hint, no status) and returns code. */
 exit_code problem_set(problem *p, exit_code code, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 void problem_hint(problem *p, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

@@ -198,6 +198,7 @@ static exit_code refused(const server *s, const http_reply *reply, problem *p)
         problem_set(p, code, "%s answered %d, and not as instructd does", s->url, reply->status);
         problem_hint(p, "is another program listening there? check --url");
     }
+    p->status = reply->status;
     cJSON_Delete(json);
     return code;
 }

@@ -1,6 +1,7 @@
 #include "train_request.h"
 
 #include "json.h"
+#include "names.h"
 #include "nearest.h"
 
 #include <errno.h>
@@ -104,7 +105,9 @@ exit_code train_check_options(const options *o, problem *p)
                            o->every     ? "--every"
                            : o->weights ? "--weights"
                                         : "--gate");
-    return EXIT_DONE;
+    if (!o->publish && o->create)
+        return problem_set(p, EXIT_USAGE, "--create needs --publish ALIAS");
+    return o->publish ? name_check(o->publish, "an alias", p) : EXIT_DONE;
 }
 
 exit_code train_check(const options *o, const method *m, problem *p)

@@ -93,7 +93,7 @@ static job_code read_more(data_reader *r, eng_error *err)
     if (!make_room(r))
         return code_fail(err, INSTRUCTD_E_INVALID,
                          "line %llu: longer than %d bytes, or than memory",
-                         (unsigned long long)r->line + 1, LINE_BYTES);
+                         (unsigned long long)++r->line, LINE_BYTES);
     ssize_t n;
     do {
         n = read(r->fd, r->buffer + r->end, r->cap - r->end);
@@ -154,6 +154,9 @@ static job_code parse_row(data_reader *r, const char *line, size_t len, eng_erro
 {
     const eng_json *object;
     eng_arena_free(&r->arena);
+    if (strncmp(line, "\xEF\xBB\xBF", 3) == 0)
+        return code_fail(err, INSTRUCTD_E_INVALID,
+                         "expected JSON, found a UTF-8 byte order mark; save the file without one");
     eng_status status = eng_json_parse(&object, line, len, &r->arena, err);
     if (status != ENG_OK)
         return status == ENG_NOMEM ? INSTRUCTD_E_NOMEM : INSTRUCTD_E_INVALID;

@@ -5,8 +5,8 @@
 #include "rlhf/dataset.h"
 
 /* Reads all of fd; *format, *rows and *bad_line (0: none) as in instructd_file_report. Returns
- * INSTRUCTD_OK also for a file with a bad row (err tells why), INSTRUCTD_E_UNSUPPORTED when it is
- * empty or its first row is of no known format. [any] */
+ * INSTRUCTD_OK also for a file with a bad row (err tells why, without its line),
+ * INSTRUCTD_E_UNSUPPORTED when it is empty or its first row is of no known format. [any] */
 job_code file_check(int fd, data_format *format, uint64_t *rows, uint64_t *bad_line,
                     eng_error *err);
 

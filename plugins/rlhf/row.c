@@ -42,6 +42,13 @@ static bool no_memory(const row_context *c)
     return false;
 }
 
+static bool no_prompt(const row_context *c)
+{
+    code_fail(c->err, INSTRUCTD_E_INVALID,
+              "expected messages or prompt, found neither messages nor prompt");
+    return false;
+}
+
 /* ---- messages ---- */
 
 static const char *role_of(const eng_json *role)
@@ -178,6 +185,12 @@ static bool is_role(const data_text *text, uint32_t i, const char *role)
     return i < text->n_messages && strcmp(text->messages[i].role, role) == 0;
 }
 
+/* Of a list of messages that has been read. */
+static const eng_json *last_role(const eng_json *messages)
+{
+    return eng_json_get(&messages->items[messages->n - 1], "role");
+}
+
 /* Something to answer, and not answered yet. */
 static bool read_prompt(const row_context *c, const char *where, const eng_json *node,
                         data_text *out)
@@ -185,7 +198,7 @@ static bool read_prompt(const row_context *c, const char *where, const eng_json 
     if (!read_text(c, where, node, out))
         return false;
     if (out->messages && is_role(out, out->n_messages - 1, "assistant"))
-        return wrong(c, where, "a last message of the user's", node);
+        return wrong(c, where, "a last message of the user's", last_role(node));
     return true;
 }
 
@@ -301,10 +314,13 @@ static bool read_supervised(const row_context *c, const eng_json *object, data_r
         for (uint32_t i = 0; i < out->prompt.n_messages; i++)
             learn |= out->prompt.messages[i].learn;
         if (!is_role(&out->prompt, out->prompt.n_messages - 1, "assistant"))
-            return wrong(c, "messages", "the assistant to have the last word", messages);
+            return wrong(c, "messages", "the assistant to have the last word", last_role(messages));
         return learn || wrong(c, "messages", "an assistant's message of weight 1", messages);
     }
-    if (!read_prompt(c, "prompt", eng_json_get(object, "prompt"), &out->prompt) ||
+    const eng_json *prompt = eng_json_get(object, "prompt");
+    if (!prompt)
+        return no_prompt(c);
+    if (!read_prompt(c, "prompt", prompt, &out->prompt) ||
         !read_output(c, object, "completion", 0, out))
         return false;
     const data_text *completion = &out->outputs[0].text;
@@ -326,8 +342,9 @@ static bool read_ppo(const row_context *c, const eng_json *object, data_row *out
     const eng_json *messages = eng_json_get(object, "messages");
     if (messages && messages->type != ENG_JSON_ARRAY)
         return wrong(c, "messages", "a list of messages", messages);
-    return read_prompt(c, messages ? "messages" : "prompt",
-                       messages ? messages : eng_json_get(object, "prompt"), &out->prompt);
+    const eng_json *prompt = messages ? messages : eng_json_get(object, "prompt");
+    return prompt ? read_prompt(c, messages ? "messages" : "prompt", prompt, &out->prompt)
+                  : no_prompt(c);
 }
 
 static bool read_pretrain(const row_context *c, const eng_json *object, data_row *out)

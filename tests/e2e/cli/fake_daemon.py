@@ -205,6 +205,9 @@ class FakeDaemon:
     def rollback(self, request, query, name):
         return self.move(request.json().get("to") or self.alias["previous"])
 
+    def get_policy(self, request, query, name):
+        return reply(200, {"id": name}) if name == OLD else error(404, "not_found", f"no {name}")
+
     def list_policy_files(self, request, query, name):
         data = [{"name": n, "bytes": len(b), "sha256": hashlib.sha256(b).hexdigest()}
                 for n, b in self.policy_files.items()]
@@ -215,8 +218,10 @@ class FakeDaemon:
 
     def rewards(self, request, query):
         body = request.json()
-        data = [{"object": "reward", "index": i, "reward": len(item.get("completion", "")) / 8}
-                for i, item in enumerate(body["input"])]
+        answers = [item["messages"][-1]["content"] if "messages" in item else item["completion"]
+                   for item in body["input"]]
+        data = [{"object": "reward", "index": i, "reward": len(answer) / 8}
+                for i, answer in enumerate(answers)]
         return reply(200, {"object": "list", "model": body["model"], "data": data})
 
 
@@ -236,6 +241,7 @@ ROUTES = [
     (r"GET /v1/aliases/([\w-]+)", "get_alias"),
     (r"PUT /v1/aliases/([\w-]+)", "put_alias"),
     (r"POST /v1/aliases/([\w-]+)/rollback", "rollback"),
+    (r"GET /v1/policies/([\w-]+)", "get_policy"),
     (r"GET /v1/policies/([\w-]+)/files", "list_policy_files"),
     (r"GET /v1/policies/([\w-]+)/files/([\w.-]+)", "get_policy_file"),
     (r"POST /v1/rewards", "rewards"),

@@ -3,6 +3,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -357,6 +358,18 @@ def lines_continue_and_slashes_escape():
             terminal.wait_for("fine")
         equal("messages", server.requests[0].json()["messages"],
               [{"role": "user", "content": "/Grüße\nsecond"}])
+
+
+@test
+def only_the_prompt_is_bold():
+    with ScriptedServer(stream(chat_chunk("fine", 0, "stop"), DONE)) as server:
+        with Terminal("--url", server.url, "chat") as terminal:
+            terminal.wait_for("> ")
+            terminal.type("hello\r")
+            terminal.wait_for("fine")
+            before = terminal.raw[:terminal.raw.index(b"fine")]
+        equal("bold and plain", re.findall(rb"\x1b\[([01]?)m", before)[:2], [b"1", b"0"])
+        check(before.rindex(b"\x1b[0m") > before.rindex(b"\x1b[1m"), repr(before))
 
 
 @test

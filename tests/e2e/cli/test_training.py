@@ -9,7 +9,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import harness
-from fake_daemon import NEW, OLD, FakeDaemon, message, metrics
+from fake_daemon import NEW, OLD, FakeDaemon, listing, message, metrics
 from harness import check, equal, test
 from program import Terminal, instruct, scratch_dir
 from scripted_server import reply
@@ -269,6 +269,10 @@ def jobs_are_steered_and_a_wrong_state_is_an_error():
         equal("pause", ok(daemon, "jobs", "pause", "ftjob-0"), "ftjob-0: paused\n")
         equal("resume", ok(daemon, "jobs", "resume", "ftjob-0"), "ftjob-0: running\n")
         equal("cancel", ok(daemon, "jobs", "cancel", "ftjob-0"), "ftjob-0: cancelled\n")
+        daemon.steer_job = lambda request, query, name, word: reply(200, {"status": "running"})
+        equal("not yet", [ok(daemon, "jobs", word, "ftjob-0") for word in ("pause", "cancel")],
+              ["ftjob-0: pausing\n", "ftjob-0: cancelling\n"])
+        del daemon.steer_job
         daemon.jobs[0]["status"] = "succeeded"
         done = run(daemon, "jobs", "cancel", "ftjob-0")
         check(done.code == 1 and "has succeeded" in done.err, repr(done))
@@ -331,6 +335,10 @@ def methods_are_listed_and_explained():
         check("select_by\trm_score\tstring: rm_score, valid_loss\t-\n" in shown, shown)
         check('--preset rl_init\t{"n_epochs":2}\n' in shown, shown)
         equal("json", json.loads(ok(daemon, "methods", "ppo", "--json"))["type"], "ppo")
+        daemon.list_methods = lambda request, query: listing([])
+        done = run(daemon, "methods")
+        equal("none", (done.code, done.out, done.err),
+              (0, "", "no methods: the server has loaded no plugin\n"))
 
 
 # ---- aliases
@@ -364,10 +372,29 @@ def an_alias_is_made_only_when_asked():
     with FakeDaemon() as daemon:
         done = run(daemon, "publish", NEW, "--alias", "canary")
         check(done.code == 1 and "--create" in done.err, repr(done))
-        ok(daemon, "publish", NEW, "--alias", "canary", "--create")
+        for _ in range(2):  # made, then moved: --create is for an alias that may be missing
+            ok(daemon, "publish", NEW, "--alias", "canary", "--create")
         sent = daemon.sent("PUT", "/v1/aliases/canary")
         equal("conditions", [(r.headers.get("if-none-match"), r.headers.get("if-match"))
-                             for r in sent], [("*", None)])
+                             for r in sent], [("*", None), (None, '"1"')])
+
+
+@test
+def a_job_publishes_to_an_alias_that_is_there_unless_told_to_make_it():
+    with scratch_dir() as where, FakeDaemon() as daemon:
+        command = ("train", "ppo", "-m", "m", "-f", demos(where), "--publish", "nosuch", "--no-wait")
+        done = run(daemon, *command)
+        check(done.code == 1 and "nosuch" in done.err and "--create" in done.err, repr(done))
+        check(not daemon.files and not daemon.jobs, "something was sent")
+        ok(daemon, *command, "--create")
+        equal("alias", daemon.jobs[0]["method"]["ppo"]["publish"], {"alias": "nosuch"})
+
+
+@test
+def an_alias_shows_its_policy():
+    with FakeDaemon() as daemon:
+        for name in ("instruct", OLD):
+            equal(name, ok(daemon, "policies", "show", name), f"id\t{OLD}\n")
 
 
 @test
@@ -488,12 +515,18 @@ def an_export_never_replaces_anything():
 def rewards_are_one_number_a_line():
     with FakeDaemon() as daemon:
         equal("pair", ok(daemon, "rewards", "Hi", "Hello!", "-m", "reward"), "0.75\n")
+        chat = [{"role": "user", "content": "Hi"}]
+        answered = {"messages": [*chat, {"role": "assistant", "content": "Hello!"}]}
+        line = json.dumps({"prompt": chat, "completion": "Hello!"}).encode()
+        equal("chat", ok(daemon, "rewards", "-m", "reward", stdin=line), "0.75\n")
+        equal("sent", [r.json()["input"] for r in daemon.sent("POST", "/v1/rewards")],
+              [[answered], [answered]])
         items = [{"prompt": "p", "completion": "x" * (i % 9), "extra": 1} for i in range(130)]
         lines = "".join(json.dumps(item) + "\n" for item in items).encode()
         out = ok(daemon, "rewards", "-m", "reward", stdin=lines + b"\n")
         equal("scores", [float(x) for x in out.split()], [i % 9 / 8 for i in range(130)])
         sizes = [len(r.json()["input"]) for r in daemon.sent("POST", "/v1/rewards")]
-        equal("batches", sizes, [1, 64, 64, 2])
+        equal("batches", sizes, [1, 1, 64, 64, 2])
         done = run(daemon, "rewards", "-m", "reward", stdin=b'{"prompt":"p"}\n')
         check(done.code == 2 and "line 1" in done.err, repr(done))
         equal("without a model", run(daemon, "rewards", "a", "b").code, 2)

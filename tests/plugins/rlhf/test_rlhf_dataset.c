@@ -213,6 +213,7 @@ TEST(lines_that_are_no_json_object_are_refused)
     expect_refusal(DATA_PPO, "{\"prompt\":\"a\",\"prompt\":\"b\"}", "key");
     expect_refusal(DATA_PPO, "{\"prompt\":\"\xff\"}", "UTF-8");
     expect_refusal(DATA_PPO, "{\"prompt\":\"a\\u0000b\"}", "u0000");
+    expect_refusal(DATA_PPO, "\xEF\xBB\xBF{\"prompt\":\"a\"}", "found a UTF-8 byte order mark");
     expect_refusal(DATA_ANY, "{\"question\":\"a\"}", "no known format");
 }
 
@@ -220,16 +221,17 @@ TEST(missing_and_wrong_members_are_named)
 {
     expect_refusal(DATA_SUPERVISED, "{\"prompt\":\"a\"}",
                    "completion: expected a string or a list of messages, found nothing");
-    expect_refusal(DATA_SUPERVISED, "{\"completion\":\"a\"}", "prompt: expected");
+    expect_refusal(DATA_SUPERVISED, "{\"completion\":\"a\"}", "found neither messages nor prompt");
+    expect_refusal(DATA_SUPERVISED, "{\"mesages\":[]}", "found neither messages nor prompt");
     expect_refusal(DATA_SUPERVISED, "{\"prompt\":1,\"completion\":\"a\"}", "found 1");
     expect_refusal(DATA_SUPERVISED, "{\"prompt\":\"a\",\"completion\":\"\"}",
                    "completion: expected a string that is not empty");
     expect_refusal(DATA_SUPERVISED, "{\"prompt\":\"a\",\"completion\":\"b\"}\n{\"text\":\"x\"}",
-                   "prompt: expected");
+                   "found neither messages nor prompt");
     expect_refusal(DATA_REWARD_MODEL, "{\"prompt\":\"a\",\"chosen\":\"b\"}", "rejected: expected");
     expect_refusal(DATA_PRETRAIN, "{\"text\":\"\"}", "text: expected a string that is not empty");
     expect_refusal(DATA_PRETRAIN, "{\"text\":null}", "found null");
-    expect_refusal(DATA_PPO, "{\"text\":\"x\"}", "prompt: expected");
+    expect_refusal(DATA_PPO, "{\"text\":\"x\"}", "found neither messages nor prompt");
 }
 
 #define CHAT(messages) "{\"messages\":[" messages "]}"
@@ -260,8 +262,10 @@ TEST(bad_messages_are_named_by_their_place)
     expect_refusal(DATA_SUPERVISED,
                    CHAT(USER ",{\"role\":\"assistant\",\"content\":\"a\",\"weight\":0}"),
                    "an assistant's message of weight 1");
-    expect_refusal(DATA_SUPERVISED, CHAT(USER "," ASSISTANT "," USER), "the last word");
-    expect_refusal(DATA_PPO, CHAT(USER "," ASSISTANT), "a last message of the user's");
+    expect_refusal(DATA_SUPERVISED, CHAT(USER "," ASSISTANT "," USER),
+                   "messages: expected the assistant to have the last word, found \"user\"");
+    expect_refusal(DATA_PPO, CHAT(USER "," ASSISTANT),
+                   "messages: expected a last message of the user's, found \"assistant\"");
     expect_refusal(DATA_PPO, "{\"messages\":\"hello\"}", "messages: expected a list");
 }
 
@@ -340,7 +344,8 @@ TEST(file_check_tells_format_rows_and_the_first_bad_line)
     EXPECT_EQ(format, DATA_SUPERVISED);
     EXPECT_EQ(rows, 1);
     EXPECT_EQ(bad, 3);
-    EXPECT(strstr(err.text, "completion"));
+    EXPECT_STR(err.text,
+               "completion: expected a string or a list of messages, found nothing"); /* no line */
 }
 
 TEST(file_check_leaves_unknown_formats_to_others)
