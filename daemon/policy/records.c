@@ -47,6 +47,8 @@ void publisher_note_state(publisher *p, const char *id, const char *stage, const
     if (!p->store)
         return;
     const bool known = store_policy_get(p->store, id, &old, &err) == STORE_OK;
+    if (known && strcmp(state, "validated") == 0 && strcmp(old.state, "active") == 0)
+        state = "active"; /* the same weights once more: the policy went on serving meanwhile */
     const char *old_stage = known ? old.stage : "pretrained";
     const store_policy row = {.id = (char *)(uintptr_t)id,
                               .stage = (char *)(uintptr_t)(stage ? stage : old_stage),

@@ -626,3 +626,18 @@ TEST(all_policies_are_listed_newest_first)
     EXPECT_EQ(publisher_record(l.publisher, "nothing", &record, &l.err), PUBLISH_NOT_FOUND);
     lab_close(&l);
 }
+
+TEST(publishing_what_serves_already_leaves_it_active)
+{
+    lab l;
+    policy_record record;
+    char id[POLICY_ID_CHARS + 1];
+    lab_open(&l, NULL);
+    snprintf(id, sizeof id, "%s", lab_publish(&l, "instruct"));
+    char again[POLICY_ID_CHARS + 1];
+    EXPECT_EQ(lab_try(&l, NULL, again), PUBLISH_OK); /* the same weights, without a name */
+    EXPECT_STR(again, id);
+    EXPECT_EQ(publisher_record(l.publisher, id, &record, &l.err), PUBLISH_OK);
+    EXPECT_STR(record.state, "active");
+    lab_close(&l);
+}
