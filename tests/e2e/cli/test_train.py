@@ -77,7 +77,7 @@ def a_bad_row_is_named_with_its_line(target):
     path = target.where / "bad.jsonl"
     path.write_text('{"prompt":"a","completion":"b"}\n{"prompt":"a"}\n')
     done = target.run("train", "supervised", "-m", "instruct", "-f", str(path))
-    check(done.code == 1 and "line 2" in done.err, repr(done))
+    check(done.code == 1 and done.err.count("line 2") == 1, repr(done))
 
 
 @test
@@ -147,6 +147,16 @@ def a_reward_model_scores(target):
     scores = target.ok("rewards", "-m", job["fine_tuned_model"], stdin=pair.encode()).split()
     equal("scores", len(scores), 2)
     check(float(scores[0]) > float(scores[1]), f"the chosen kind scores {scores}")
+    chat = [{"role": "user", "content": "say 5:"}, {"role": "assistant", "content": " 5"}]
+    lines = (json.dumps({"messages": chat}), json.dumps({"prompt": chat[:1], "completion": " 5"}))
+    equal("a chat, as messages and as arguments",
+          target.ok("rewards", "-m", job["fine_tuned_model"], stdin="\n".join(lines).encode()),
+          2 * target.ok("rewards", "-m", job["fine_tuned_model"], "say 5:", " 5"))
+    for version in (1, 2):
+        out = target.ok("publish", job["fine_tuned_model"], "--alias", "reward", "--create")
+        check(out.endswith(f", version {version}\n"), out)
+    shown = target.json("policies", "show", "reward")[0]
+    equal("policy of the alias", shown["id"], job["fine_tuned_model"])
 
 
 @test
