@@ -115,7 +115,7 @@ test("bytes that arrive one at a time are the same text", async ({ browser, daem
 });
 
 test("Markdown comes out as it was meant", async ({ browser, daemon }) => {
-  const text = "# T\n\n- a\n- **b**\n\n1. x\n\n`c` [l](https://example.org)\n\n|h|\n|-|\n|d|\n\n```\n<i>\n```";
+  const text = "# T\n\n- a\n- **b**\n\n1. x\n\n2. y\n\n`c` [l](https://example.org)\n\n|h|\n|-|\n|d|\n\n```\n<i>\n```";
   const page = await newPage(browser, daemon.url);
   await page.addInitScript(streamByFrames);
   await page.addInitScript(() => {
@@ -133,7 +133,8 @@ test("Markdown comes out as it was meant", async ({ browser, daemon }) => {
   await page.waitForSelector(".answer footer");
   const count = (selector) => page.$$eval(`.prose ${selector}`, (all) => all.length);
   equal("elements", [await count("h1"), await count("ul > li"), await count("ol > li"),
-    await count("strong"), await count("td"), await count("pre code")], [1, 2, 1, 1, 1, 1]);
+    await count("strong"), await count("td"), await count("pre code")], [1, 2, 2, 1, 1, 1]);
+  equal("lists", await count("ol"), 1);
   equal("Trusted Types policies", await page.evaluate(() => globalThis.policies), ["dompurify"]);
   equal("the link", await page.getAttribute(".prose a", "rel"), "noopener noreferrer");
   equal("the code", await page.textContent(".prose pre code"), "<i>\n");

@@ -22,7 +22,7 @@ test("a job is started from the form, and its curve grows while it runs", async 
   await page.waitForFunction(() => document.querySelector("dialog")?.textContent.includes("48 rows"));
   await page.selectOption("dialog >> label:has-text('training_file') >> select", { index: 1 });
   await page.click("dialog summary");
-  for (const [name, value] of [["n_epochs", "1000"], ["batch_size", "4"], ["learning_rate", "0.001"]])
+  for (const [name, value] of [["n_epochs", "1000"], ["batch_size", "2"], ["learning_rate", "0.00001"]])
     await page.fill(`dialog label:has(span:text-is("${name}")) input`, value);
   await page.click("dialog .primary");
   await page.waitForSelector(".job-list li");

@@ -50,10 +50,15 @@ export function render_safe(el: Element, text: string): void {
   }
 }
 
-/** The text's blocks (paragraphs, lists, code, …): each can be rendered alone. */
+/** The text's blocks (paragraphs, lists, code, …): each can be rendered alone. Blank lines belong to the
+ *  block before them: what follows may still go on with it, as the next item of a list does. */
 export function blocksOf(text: string): string[] {
   try {
-    return markdown.lexer(text).map((token) => token.raw);
+    const blocks: string[] = [];
+    for (const { raw } of markdown.lexer(text))
+      if (raw.trim() || !blocks.length) blocks.push(raw);
+      else blocks.push(blocks.pop() + raw);
+    return blocks.join("") === text ? blocks : [text]; // no character may get lost
   } catch {
     return [text];
   }
