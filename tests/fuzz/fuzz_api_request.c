@@ -9,14 +9,10 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* Beside this file: the same model in every run. */
+/* The same model in every run. */
 static policy_registry *load_registry(void)
 {
-    static const char model[] = "../golden/models/tiny-llama-f32.gguf";
-    char path[1024];
-    const char *slash = strrchr(__FILE__, '/');
-    int folder = slash ? (int)(slash + 1 - __FILE__) : 0;
-    snprintf(path, sizeof path, "%.*s%s", folder, __FILE__, model);
+    static const char path[] = TEST_SOURCE_DIR "/tests/golden/models/tiny-llama-f32.gguf";
     policy_registry *registry = policy_registry_create();
     eng_model_options options = {.n_threads = 1};
     eng_error err;
