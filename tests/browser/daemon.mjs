@@ -30,13 +30,17 @@ export function freePort() {
   });
 }
 
+const tiny = ["--layers", "2", "--dim", "32", "--heads", "2"];
+/** Slow enough that an answer of 15,000 tokens is still under way when somebody stops it. */
+export const slow = ["--layers", "8", "--dim", "384", "--heads", "6", "--kv-heads", "1"];
+
 export class Daemon {
-  static async start() {
+  static async start(shape = tiny) {
     const d = new Daemon();
     d.dir = mkdtempSync(join(tmpdir(), "instructd-browser-"));
     d.model = join(d.dir, "model");
-    execFileSync(cli, ["model", "new", "--arch", "llama", "--layers", "2", "--dim", "32", "--heads", "2",
-                       "--context", "16384", "--seed", "3", "--out", d.model]);
+    execFileSync(cli, ["model", "new", "--arch", "llama", ...shape, "--context", "16384", "--seed", "3",
+                       "--out", d.model]);
     writeFileSync(join(d.dir, "keys"), keyFile);
     d.port = await freePort();
     d.url = `http://127.0.0.1:${d.port}`;

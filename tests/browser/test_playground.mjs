@@ -1,7 +1,7 @@
 // The Playground: asking, stopping, choosing tokens, comparing, voting, and what it keeps.
 import { join } from "node:path";
 import { expectClean, newPage } from "./browser.mjs";
-import { demonstrations, quick } from "./daemon.mjs";
+import { Daemon, demonstrations, quick, slow } from "./daemon.mjs";
 import { json, startFront } from "./front.mjs";
 import { check, equal, test, until } from "./harness.mjs";
 
@@ -64,7 +64,8 @@ test("a chat is answered with its figures, and a reload finds it again", async (
 });
 
 for (const how of ["the button", "Esc"])
-  test(`stopping with ${how} frees the engine`, async ({ browser, daemon }) => {
+  test(`stopping with ${how} frees the engine`, async ({ browser }) => {
+    const daemon = await Daemon.start(slow);
     const page = await openPlayground(browser, daemon.url, endless);
     const before = await daemon.metric("requests_cancelled_total");
     await ask(page, "Go on for ever");
@@ -78,6 +79,7 @@ for (const how of ["the button", "Esc"])
     check((await page.textContent(".figures")).includes("stopped"), "it says that it was stopped");
     expectClean(page);
     await page.context().close();
+    await daemon.end();
   });
 
 test("another token can be chosen, and the answer goes on from it", async ({ browser, daemon }) => {
