@@ -53,6 +53,7 @@ struct instructd {
     server *server;
     service service;
     sched *sched; /* NULL until the model is loaded */
+    spare_time spare;
 
     uv_async_t stop, loaded, jobs_left; /* doorbells */
     atomic_uint stops;                  /* (a) calls of daemon_stop_async */
@@ -75,6 +76,12 @@ struct instructd {
     eng_status load_rc;   /* (m) */
     eng_error load_error; /* (m) */
 };
+
+/* Where serving leaves cores free there is time to spare already. */
+static uint32_t spare_percent(const config *c)
+{
+    return c->threads && c->threads < eng_cpu_count() ? 0 : c->train_share;
+}
 
 /* ---- the model ---- */
 
@@ -162,15 +169,17 @@ static void tell_ready(instructd *d, policy *p, bool kv_f32)
         d->options.on_ready(d->options.arg, &facts);
 }
 
-static sched_options scheduler_options(const config *c)
+static sched_options scheduler_options(instructd *d)
 {
+    const config *c = &d->options.config;
     return (sched_options){.runtime = {.n_threads = c->threads,
                                        .kv_bytes = c->kv_bytes,
                                        .kv_f32 = c->kv_type == CONFIG_KV_F32},
                            .kv_auto = c->kv_type == CONFIG_KV_AUTO,
                            .max_running = c->max_running,
                            .prefill_budget = c->prefill_budget,
-                           .max_queued = c->max_queued};
+                           .max_queued = c->max_queued,
+                           .spare = &d->spare};
 }
 
 /* A thread of training's: its last job has been left. */
@@ -186,7 +195,7 @@ static void on_jobs_stopped(void *arg)
 static eng_status start_training(instructd *d, eng_error *err)
 {
     const config *c = &d->options.config;
-    const sched_options rollouts = scheduler_options(c);
+    const sched_options rollouts = scheduler_options(d);
     const jobs_options rooms = {.data_dir = c->data_dir,
                                 .store = d->store,
                                 .publisher = d->publisher,
@@ -216,7 +225,7 @@ static void on_moved(void *arg, const char *alias, policy *to)
 
 static eng_status start_sampler(instructd *d, eng_error *err)
 {
-    const sched_options options = scheduler_options(&d->options.config);
+    const sched_options options = scheduler_options(d);
     error_text why;
     d->sampler = label_sampler_start(d->store, d->publisher, d->registry, &options, &why);
     return d->sampler ? ENG_OK : eng_fail(err, ENG_IO, "%.400s", why.text);
@@ -247,12 +256,11 @@ static void *load_model(void *arg)
 
 ON_LOOP static eng_status start_serving(instructd *d, eng_error *err)
 {
-    const config *c = &d->options.config;
     policy *p;
     char label[96];
     if (policy_resolve(d->registry, NULL, &p, label) != POLICY_FOUND)
         return eng_fail(err, ENG_INVALID, "the loaded model has no name");
-    sched_options options = scheduler_options(c);
+    const sched_options options = scheduler_options(d);
     eng_status rc = sched_start(&d->sched, p, &options, &d->inbox, &d->outbox, d->metrics, err);
     if (rc == ENG_OK) {
         d->service.pool_tokens = sched_pool_tokens(d->sched);
@@ -585,6 +593,7 @@ instructd *daemon_create(const daemon_options *options, error_text *err)
     signal(SIGPIPE, SIG_IGN); /* a client that left is an error of its write, not our end */
     d->options = *options;
     d->lock_fd = -1;
+    d->spare.percent = spare_percent(&options->config);
     pthread_mutex_init(&d->mutex, NULL);
     bool ok = open_data(d, err);
     role_enter_loop();

@@ -49,6 +49,7 @@ bool training_start(training *t, const jobs_options *rooms, const sched_options 
     all.plugins = t->plugins;
     all.lent = host_table_abi(t->lent);
     all.rollouts = t->rollouts;
+    all.spare = rollouts->spare;
     all.rewards = t->rewards;
     return jobs_start(&t->jobs, &all, err);
 }

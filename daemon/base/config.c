@@ -75,6 +75,9 @@ static const option_info options[] = {
      OPT_TEXT, AT(plugin_dir)},
     {"--train-threads", "N", "threads that training may use; 0 is one per core (0)", OPT_U32,
      AT(train_threads), RANGE(0, 1024)},
+    {"--train-share", "PERCENT",
+     "of the time that training gets beside a stream that never pauses; 0 to 50 (10)", OPT_U32,
+     AT(train_share), RANGE(0, 50)},
     {"--reward", "NAME=URL", "reward endpoint that jobs name as http:NAME; may be repeated",
      OPT_LIST, LIST(rewards)},
     {"--key-file", "FILE", "further keys, one `NAME SCOPES SHA256 [user=...] [role=...]` a line",
@@ -116,6 +119,7 @@ void config_defaults(config *c)
                   .max_running = 64,
                   .prefill_budget = 256,
                   .max_queued = LIMIT_QUEUED_REQUESTS,
+                  .train_share = 10,
                   .anonymous = true,
                   .level = LOG_INFO,
                   .idle_ms = LIMIT_IDLE_MS};

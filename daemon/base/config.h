@@ -45,6 +45,7 @@ typedef struct config {
     uint32_t max_running, prefill_budget, max_queued;
     const char *plugin_dir;           /* NULL: ../lib/plugins beside the executable's directory */
     uint32_t train_threads;           /* 0: one per core */
+    uint32_t train_share;             /* percent of the time that a stream leaves to training */
     const char *rewards[CONFIG_LIST]; /* NAME=URL of reward endpoints */
     size_t n_rewards;
     const char *key_file;           /* NULL: the admin key alone */

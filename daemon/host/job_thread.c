@@ -16,6 +16,7 @@ typedef enum thread_state {
 
 struct job_thread {
     pthread_t thread;
+    spare_time *spare; /* (i) */
     pthread_mutex_t mutex;
     pthread_cond_t to_thread;  /* there is something to enter, a call is done, or the end */
     pthread_cond_t to_watcher; /* the state is CALLING or RETURNED */
@@ -42,7 +43,9 @@ static void *thread_main(void *arg)
         job_thread_fn *enter = t->fn;
         void *enter_arg = t->arg;
         pthread_mutex_unlock(&t->mutex);
+        spare_time_begin(t->spare);
         int rc = enter(enter_arg);
+        spare_time_end(t->spare);
         pthread_mutex_lock(&t->mutex);
         t->rc = rc;
         t->state = THREAD_RETURNED;
@@ -56,6 +59,7 @@ int job_thread_call(job_thread *t, job_thread_fn *fn, void *arg, int refused)
 {
     if (!pthread_equal(t->thread, pthread_self()))
         return refused;
+    spare_time_end(t->spare);
     pthread_mutex_lock(&t->mutex);
     t->fn = fn;
     t->arg = arg;
@@ -65,6 +69,7 @@ int job_thread_call(job_thread *t, job_thread_fn *fn, void *arg, int refused)
         pthread_cond_wait(&t->to_thread, &t->mutex);
     int rc = t->rc;
     pthread_mutex_unlock(&t->mutex);
+    spare_time_begin(t->spare);
     return rc;
 }
 
@@ -157,11 +162,12 @@ static void destroy(job_thread *t)
     free(t);
 }
 
-job_thread *job_thread_create(void)
+job_thread *job_thread_create(spare_time *spare)
 {
     job_thread *t = calloc(1, sizeof *t);
     if (!t)
         return NULL;
+    t->spare = spare;
     pthread_mutex_init(&t->mutex, NULL);
     pthread_cond_init(&t->to_thread, NULL);
     init_monotonic(&t->to_watcher);

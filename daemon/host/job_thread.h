@@ -13,13 +13,17 @@
 #ifndef DAEMON_HOST_JOB_THREAD_H
 #define DAEMON_HOST_JOB_THREAD_H
 
+#include "serve/spare_time.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 
 typedef struct job_thread job_thread;
 typedef int job_thread_fn(void *arg);
 
-job_thread *job_thread_create(void); /* NULL: no memory or thread [watcher] */
+/* `spare`, or NULL, hears of the time in which the plugin computes; it outlives the thread. NULL:
+ * no memory or thread. [watcher] */
+job_thread *job_thread_create(spare_time *spare);
 /* The thread is idle: not started, or attended to its end. NULL allowed. [watcher] */
 void job_thread_free(job_thread *t);
 

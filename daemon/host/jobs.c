@@ -55,7 +55,7 @@ static bool start_lane(jobs *j, job_lane *lane, bool checks)
 {
     lane->owner = j;
     lane->checks = checks;
-    lane->thread = job_thread_create();
+    lane->thread = job_thread_create(j->rooms.spare);
     if (!lane->thread)
         return false;
     pthread_mutex_lock(&j->mutex); /* the watcher's end counts down */

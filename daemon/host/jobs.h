@@ -37,6 +37,7 @@ typedef struct jobs_options {
     plugin_host *plugins;
     const instructd_host *lent;                 /* what plugins' functions get (host_table.h) */
     struct rollout_source *rollouts;            /* or NULL: generate is refused */
+    struct spare_time *spare;                   /* wanted while a plugin computes; may be NULL */
     const struct reward_endpoints *rewards;     /* or NULL: there are none */
     uint32_t stop_ms, silent_cpu_ms, silent_ms; /* 0 = LIMIT_JOB_... */
     void (*on_stopped)(void *arg);              /* see jobs_ask_stop; may be NULL */

@@ -173,18 +173,56 @@ ON_COMPUTE static void take_commands(sched *s)
 
 /* ---- the thread ---- */
 
-static void *sched_main(void *arg)
+/* Whoever computes below serving has its turn: their threads are on the core before this returns,
+ * since nothing else of the daemon wants it. */
+static void leave_cores(int64_t ns)
 {
-    sched *s = arg;
-    role_enter_compute();
-    if (s->options.runtime.low_priority)
-        eng_thread_lower();
+    const struct timespec t = {.tv_sec = (time_t)(ns / 1000000000),
+                               .tv_nsec = (long)(ns % 1000000000)};
+    if (ns > 0)
+        clock_nanosleep(CLOCK_MONOTONIC, 0, &t, NULL);
+}
+
+ON_COMPUTE static void serve_rounds(sched *s)
+{
+    while (!atomic_load(&s->quit)) {
+        take_commands(s);
+        const int64_t began = sched_now_ns();
+        bool ran = sched_run_steps(s);
+        sched_post_events(s);
+        if (ran)
+            leave_cores(spare_time_due_ns(s->options.spare, sched_now_ns() - began));
+        else
+            mailbox_wait(s->inbox, -1);
+    }
+}
+
+/* The same below serving: it takes what is left to it. */
+ON_COMPUTE static void spare_rounds(sched *s)
+{
+    spare_time_begin(s->options.spare);
     while (!atomic_load(&s->quit)) {
         take_commands(s);
         bool ran = sched_run_steps(s);
         sched_post_events(s);
-        if (!ran)
-            mailbox_wait(s->inbox, -1);
+        if (ran)
+            continue;
+        spare_time_end(s->options.spare);
+        mailbox_wait(s->inbox, -1);
+        spare_time_begin(s->options.spare);
+    }
+    spare_time_end(s->options.spare);
+}
+
+static void *sched_main(void *arg)
+{
+    sched *s = arg;
+    role_enter_compute();
+    if (s->options.runtime.low_priority) {
+        eng_thread_lower();
+        spare_rounds(s);
+    } else {
+        serve_rounds(s);
     }
     FOR_JOBS(s, j)
     {

@@ -10,6 +10,7 @@
 #include "base/metrics.h"
 #include "bridge/messages.h"
 #include "engine.h"
+#include "serve/spare_time.h"
 
 typedef struct sched sched;
 
@@ -20,6 +21,8 @@ typedef struct sched_options {
     uint32_t max_running;        /* sequences decoding at once */
     uint32_t prefill_budget;     /* prefill rows in one step */
     uint32_t max_queued;         /* requests waiting before 429 */
+    spare_time *spare;           /* left to others after each step; with low_priority wanted while
+                                    there is work. NULL: neither */
 } sched_options;
 
 /* Starts the compute thread; it needs a model's shape, so the first policy is loaded before. The

@@ -48,6 +48,7 @@ TEST(a_model_is_all_that_must_be_said)
     EXPECT_EQ(c.max_running, 64);
     EXPECT_EQ(c.prefill_budget, 256);
     EXPECT_EQ(c.max_queued, 512);
+    EXPECT_EQ(c.train_share, 10);
     EXPECT(c.anonymous && !c.insecure && !c.kernels && !c.key_file && !c.unix_path);
     EXPECT(!c.plugin_dir && !c.train_threads && !c.n_rewards);
 }
@@ -60,7 +61,8 @@ TEST(every_option_is_read_with_a_space_or_an_equals_sign)
                    "--prefill-budget 64 --max-queued 4 --key-file k --no-anonymous "
                    "--allow-host a.example --allow-host b.example --cors-origin=https://o "
                    "--kernels avx2 --log-level debug --idle-ms 900000 "
-                   "--plugin-dir /p --train-threads 5 --reward a=http://a --reward=b=http://b");
+                   "--plugin-dir /p --train-threads 5 --train-share 25 --reward a=http://a "
+                   "--reward=b=http://b");
     EXPECT_STR(c.host, "::1");
     EXPECT_EQ(c.port, 0);
     EXPECT_STR(c.unix_path, "s");
@@ -84,6 +86,7 @@ TEST(every_option_is_read_with_a_space_or_an_equals_sign)
     EXPECT_EQ(c.idle_ms, 900000);
     EXPECT_STR(c.plugin_dir, "/p");
     EXPECT_EQ(c.train_threads, 5);
+    EXPECT_EQ(c.train_share, 25);
     EXPECT_EQ(c.n_rewards, 2);
     EXPECT_STR(c.rewards[1], "b=http://b");
 }

@@ -12,6 +12,8 @@ typedef struct scene {
     job_thread *thread;
     pthread_t watcher, caller;
     int n_calls, asked, policy;
+    spare_time spare;
+    unsigned wanted_in_call, wanted_in_enter;
     atomic_bool go_on;
 } scene;
 
@@ -19,6 +21,7 @@ static int answer(void *arg)
 {
     scene *s = arg;
     EXPECT(pthread_equal(pthread_self(), s->watcher));
+    s->wanted_in_call += atomic_load(&s->spare.wanting);
     return ++s->asked * 10;
 }
 
@@ -30,12 +33,13 @@ static int enter(void *arg)
     s->policy = sched_getscheduler(0);
     for (int i = 0; i < s->n_calls; i++)
         sum += job_thread_call(s->thread, answer, s, REFUSED);
+    s->wanted_in_enter = atomic_load(&s->spare.wanting);
     return sum;
 }
 
 static scene begin(int n_calls)
 {
-    scene s = {.thread = job_thread_create(), .watcher = pthread_self(), .n_calls = n_calls};
+    scene s = {.thread = job_thread_create(NULL), .watcher = pthread_self(), .n_calls = n_calls};
     EXPECT(s.thread != NULL);
     return s;
 }
@@ -75,6 +79,21 @@ TEST(the_watcher_is_free_while_the_plugin_is_busy)
     atomic_store(&s.go_on, true);
     EXPECT(job_thread_attend(s.thread, FOREVER_MS, &rc));
     EXPECT_EQ(rc, 7);
+    job_thread_free(s.thread);
+}
+
+TEST(spare_time_is_wanted_while_the_plugin_computes_and_not_while_it_waits)
+{
+    scene s = {.watcher = pthread_self(), .n_calls = 3};
+    int rc = 0;
+    s.thread = job_thread_create(&s.spare);
+    EXPECT(s.thread != NULL);
+    job_thread_start(s.thread, enter, &s);
+    EXPECT(job_thread_attend(s.thread, FOREVER_MS, &rc));
+    EXPECT_EQ(s.asked, 3);
+    EXPECT_EQ(s.wanted_in_call, 0);
+    EXPECT_EQ(s.wanted_in_enter, 1);
+    EXPECT_EQ(atomic_load(&s.spare.wanting), 0);
     job_thread_free(s.thread);
 }
 

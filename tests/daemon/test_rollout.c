@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { CONTEXT = 128, MAX_TOKENS = 24, V = TEST_N_VOCAB };
 
@@ -23,13 +24,16 @@ static void load(const char *alias, const test_model_spec *spec)
     EXPECT_OK(policy_registry_load(registry, alias, path, &options, &err), err);
 }
 
+static spare_time spare;
+
 static void open_all(void)
 {
     const sched_options options = {
         .runtime = {.n_threads = 2, .kv_bytes = (size_t)4 << 20, .kv_f32 = true},
         .max_running = 8,
         .prefill_budget = 64,
-        .max_queued = 128};
+        .max_queued = 128,
+        .spare = &spare};
     registry = policy_registry_create();
     load("small", &(test_model_spec){.ctx = CONTEXT, .seed = 3});
     load("wide", &(test_model_spec){.ctx = CONTEXT, .seed = 4, .ff = 192});
@@ -272,6 +276,36 @@ TEST(what_cannot_be_drawn_is_refused_by_name)
     p = (instructd_rollout_prompt){.tokens = outside, .n_tokens = 2, .n_samples = 1};
     expect_refusal(&q, INSTRUCTD_E_INVALID, "token id 288");
     close_all();
+}
+
+/* A scheduler that has nothing to do sleeps; until then it may still be on its way there. */
+static void wait_until_nobody_wants(void)
+{
+    while (atomic_load(&spare.wanting))
+        usleep(1000);
+}
+
+static bool sees_wanting(void *arg)
+{
+    *(bool *)arg |= atomic_load(&spare.wanting) > 0;
+    return false;
+}
+
+TEST(spare_time_is_wanted_while_there_is_something_to_draw)
+{
+    open_all();
+    const instructd_rollout_prompt one = prompt(0, 128, 0);
+    instructd_rollout_request q = request("small", &one, 1);
+    q.max_tokens = 100;
+    const instructd_rollouts *r;
+    char err[INSTRUCTD_ERROR_BYTES];
+    bool seen = false;
+    EXPECT_EQ(rollout_generate(source, &q, sees_wanting, &seen, &r, err), INSTRUCTD_OK);
+    EXPECT(seen);
+    wait_until_nobody_wants();
+    rollout_free(r);
+    close_all();
+    EXPECT_EQ(atomic_load(&spare.wanting), 0);
 }
 
 static bool after_some(void *arg)
