@@ -639,5 +639,6 @@ TEST(publishing_what_serves_already_leaves_it_active)
     EXPECT_STR(again, id);
     EXPECT_EQ(publisher_record(l.publisher, id, &record, &l.err), PUBLISH_OK);
     EXPECT_STR(record.state, "active");
+    policy_record_free(&record);
     lab_close(&l);
 }
