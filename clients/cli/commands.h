@@ -11,7 +11,7 @@ typedef exit_code command_fn(const options *o, terminal *out, terminal *err, pro
 command_fn cmd_complete, cmd_chat, cmd_models, cmd_tokenize;
 command_fn cmd_train, cmd_jobs, cmd_files, cmd_methods;
 command_fn cmd_policies, cmd_aliases, cmd_publish, cmd_rollback, cmd_rewards;
-command_fn cmd_export, cmd_data;
+command_fn cmd_export, cmd_data, cmd_label;
 command_fn cmd_model; /* makes files here and speaks to no server */
 
 #endif

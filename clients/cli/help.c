@@ -55,6 +55,20 @@ static const struct {
      "  instruct data build --kind ppo --name prompts\n"
      "  instruct data import trees.jsonl --kind rm\n"
      "  instruct data export ds_0123456789abcdef --format trl_reward > pairs.jsonl\n"},
+    {COMMAND_LABEL, "label [ACTION [FILE...]]", "judge what models wrote, at a desk of text",
+     "Actions: rank, eval, demo (the desk, which asks line by line; ? explains), next, submit "
+     "FILE...\n"
+     "rank and eval ask for each output's quality and flags, then for a ranking with ties:\n"
+     "c > a = d > b, or 3 > 1=4 > 2. demo asks for an answer of your own. Every answer is saved; "
+     "a\n"
+     "desk that was left goes on where it was.\n\n"
+     "For scripts: next prints the task in hand; submit sends rankings, demonstrations and skips\n"
+     "(API objects, one a file or one a line, - for standard input), each once however often it "
+     "is\n"
+     "sent: what has no submission_id is named by its content.\n\n"
+     "  instruct label\n"
+     "  instruct label next --kind eval --json > task.json\n"
+     "  instruct label submit judgement.json\n"},
     {COMMAND_MODEL, "model new", "make a small random model",
      "Writes a checkpoint directory and prints its policy id; no server is needed. The same\n"
      "options give the same bytes.\n\n"

@@ -82,7 +82,8 @@ const option_row option_rows[] = {
     {"--reason", 0, "TEXT", OPTION_STRING, AT(reason), COMMAND_MOVES, "a line for the history"},
     {"--create", 0, NULL, OPTION_FLAG, AT(create), COMMAND_PUBLISH | COMMAND_TRAIN,
      "make the alias if it is missing"},
-    {"--kind", 0, "KIND", OPTION_STRING, AT(kind), COMMAND_DATA, "sft, rm, ppo or eval"},
+    {"--kind", 0, "KIND", OPTION_STRING, AT(kind), COMMAND_DATA | COMMAND_LABEL,
+     "of data: sft, rm, ppo or eval; of a task: rank, eval or demo"},
     {"--name", 0, "TEXT", OPTION_STRING, AT(name), COMMAND_DATA, "what to call the set"},
     {"--fractions", 0, "T,V,T", OPTION_STRING, AT(fractions), COMMAND_DATA,
      "of train, valid and test (0.8,0.1,0.1)"},
@@ -153,6 +154,7 @@ static const struct {
     {"rollback", COMMAND_ROLLBACK, 0},
     {"export", COMMAND_EXPORT, 1},
     {"data", COMMAND_DATA, ARGUMENTS_MAX},
+    {"label", COMMAND_LABEL, ARGUMENTS_MAX},
     {"model", COMMAND_MODEL, 1},
     {"help", COMMAND_HELP, 1},
 };

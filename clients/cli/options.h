@@ -26,8 +26,9 @@ typedef enum command_id {
     COMMAND_ROLLBACK = 1 << 12,
     COMMAND_EXPORT = 1 << 13,
     COMMAND_DATA = 1 << 14,
-    COMMAND_MODEL = 1 << 15,
-    COMMAND_HELP = 1 << 16,
+    COMMAND_LABEL = 1 << 15,
+    COMMAND_MODEL = 1 << 16,
+    COMMAND_HELP = 1 << 17,
     COMMAND_GENERATES = COMMAND_COMPLETE | COMMAND_CHAT,
     COMMAND_MOVES = COMMAND_PUBLISH | COMMAND_ROLLBACK,
     COMMAND_ASKS = COMMAND_MODEL - 1 /* a server: all above */
@@ -84,7 +85,7 @@ typedef struct options {
     /* publish, rollback, export; create also train */
     const char *alias, *reason, *to, *format, *out;
     bool create;
-    /* data, which also has format and out */
+    /* data, which also has format and out; kind also label */
     const char *name, *kind, *split, *salt, *fractions;
     uint32_t cap;
     /* model new; dtype also export */

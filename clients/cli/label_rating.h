@@ -1,0 +1,46 @@
+/* Step 1 of a ranking task: one output judged by itself, as a person types it in one line. Pure
+ * functions.
+ *
+ *   5        overall quality 5, no flag
+ *   2 ih     quality 2; fails the instruction, invents things
+ *   6 -h k   quality 6; nothing is invented, the constraint is kept
+ *   4 ~o     quality 4; whether it is an opinion cannot be said */
+#ifndef CLI_LABEL_RATING_H
+#define CLI_LABEL_RATING_H
+
+#include "label_ranking.h"
+
+#include <cjson/cJSON.h>
+
+enum { RATING_FLAGS = 11 };
+
+typedef enum flag_value { FLAG_NO, FLAG_YES, FLAG_NOT_APPLICABLE } flag_value;
+
+/* The paper's Table 3 (HUMAN.md 3). */
+typedef struct flag_spec {
+    char letter;
+    const char *name;  /* in the API */
+    const char *words; /* for a person */
+    flag_value start;  /* where nothing is said */
+} flag_spec;
+extern const flag_spec rating_flags[RATING_FLAGS];
+
+typedef struct rating {
+    int quality; /* 1 to 7 */
+    flag_value flags[RATING_FLAGS];
+} rating;
+
+/* False: `why` says what is wrong, and *out is as it was. */
+bool rating_parse(const char *line, rating *out, char why[LABEL_WHY_ROOM]);
+/* Appends the shortest line that rating_parse reads as this. */
+void rating_format(const rating *r, text *out);
+/* An element of "ratings" in API.md's POST /v1/labels/rankings. NULL without memory. */
+cJSON *rating_json(const rating *r, const char *output_id);
+/* Would ranking `better` above `worse` go against what was said of each? */
+bool rating_contradicts(const rating *better, const rating *worse);
+/* Appends the figures in words, "quality 3". */
+void rating_words(const rating *r, text *out);
+/* Appends how a rating is typed, and the flags' letters: some lines. */
+void rating_help(text *out);
+
+#endif
