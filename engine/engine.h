@@ -112,6 +112,8 @@ ENG_MUST_CHECK eng_status eng_model_file_digest(const char *path, char digest[65
 /* May a model of config b run in a runtime that was made for one of config a? Same dimensions,
  * vocabulary and context. [any] */
 bool eng_config_same_shape(const eng_config *a, const eng_config *b);
+/* Do they agree in every member? Their padding does not count. [any] */
+bool eng_config_equal(const eng_config *a, const eng_config *b);
 
 eng_model *eng_model_ref(eng_model *model); /* [any] */
 void eng_model_unref(eng_model *model);     /* frees at the last reference; NULL allowed [any] */

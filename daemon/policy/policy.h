@@ -61,7 +61,6 @@ typedef struct policy_alias_view {
 } policy_alias_view;
 /* Fills at most cap aliases in order of creation and returns how many there are. */
 size_t policy_registry_aliases(policy_registry *r, policy_alias_view *out, size_t cap);
-bool policy_registry_ready(policy_registry *r); /* is the default alias set? */
 /* Do requests that name it (NULL: the default alias) move with it? True for an alias alone, without
  * a policy behind an @, that was told so. */
 bool policy_registry_follows(policy_registry *r, const char *name);

@@ -237,14 +237,6 @@ size_t policy_registry_aliases(policy_registry *r, policy_alias_view *out, size_
     return n;
 }
 
-bool policy_registry_ready(policy_registry *r)
-{
-    pthread_mutex_lock(&r->mutex);
-    bool ready = r->n_aliases > 0;
-    pthread_mutex_unlock(&r->mutex);
-    return ready;
-}
-
 bool policy_registry_follows(policy_registry *r, const char *name)
 {
     pthread_mutex_lock(&r->mutex);

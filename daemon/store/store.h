@@ -194,8 +194,6 @@ void store_policy_free(store_policy *p);
 store_status store_policy_put(store *s, const store_policy *p,
                               error_text *err); /* insert or replace */
 store_status store_policy_get(store *s, const char *id, store_policy *out, error_text *err);
-store_status store_policy_list(store *s, store_page page, store_policy **rows, size_t *n,
-                               bool *more, error_text *err);
 
 typedef struct store_move {
     char *alias, *policy, *previous /* or NULL */, *in_flight /* "pin" | "recompute" */;

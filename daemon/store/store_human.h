@@ -220,7 +220,6 @@ typedef struct store_skip {
 
 void store_ranking_free(store_ranking *r);
 void store_demonstration_free(store_demonstration *d);
-void store_skip_free(store_skip *k);
 
 typedef struct store_submitted {
     char id[40];   /* of the row: new, or of the first submission with this name */

@@ -5,14 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-void store_skip_free(store_skip *k)
-{
-    char *const strings[] = {k->id,   k->submission, k->labeler, k->role,
-                             k->task, k->reason,     k->note};
-    for (size_t i = 0; i < sizeof strings / sizeof strings[0]; i++)
-        free(strings[i]);
-}
-
 /* A row on its way in, whatever its kind. */
 typedef struct submission {
     const char *id, *labeler, *name /* the client's */, *task /* or NULL */;

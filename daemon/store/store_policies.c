@@ -67,27 +67,3 @@ store_status store_policy_get(store *s, const char *id, store_policy *out, error
     get_args a = {id, out};
     return store__read(s, get, &a, err);
 }
-
-ON_STORE static store_status list(database *db, void *arg, error_text *err)
-{
-    row_list *l = arg;
-    int64_t key;
-    const store_status status =
-        statement_page_start(db, "SELECT row FROM policies WHERE id = ?", l, &key, err);
-    if (status != STORE_OK)
-        return status;
-    statement q = statement_begin(db, "SELECT " COLUMNS " FROM policies"
-                                      " WHERE row < ? ORDER BY row DESC LIMIT ?");
-    return statement_page(&q, &policy_rows, key, l, err);
-}
-
-store_status store_policy_list(store *s, store_page page, store_policy **rows, size_t *n,
-                               bool *more, error_text *err)
-{
-    row_list l = {.page = page};
-    const store_status status = store__read(s, list, &l, err);
-    *rows = l.rows;
-    *n = l.n;
-    *more = l.more;
-    return status;
-}

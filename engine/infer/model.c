@@ -6,6 +6,7 @@
 #include "text/tokenizer.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 static uint64_t next_uid(void)
 {
@@ -100,6 +101,15 @@ bool eng_config_same_shape(const eng_config *a, const eng_config *b)
     return a->n_layer == b->n_layer && a->n_embd == b->n_embd && a->n_head == b->n_head &&
            a->n_kv_head == b->n_kv_head && a->head_dim == b->head_dim && a->n_ff == b->n_ff &&
            a->n_vocab == b->n_vocab && a->n_ctx == b->n_ctx;
+}
+
+bool eng_config_equal(const eng_config *a, const eng_config *b)
+{
+    return eng_config_same_shape(a, b) && strcmp(a->arch, b->arch) == 0 && a->norm == b->norm &&
+           a->norm_eps == b->norm_eps && a->pos == b->pos && a->rope_base == b->rope_base &&
+           a->rope_dims == b->rope_dims && a->mlp == b->mlp && a->qkv_bias == b->qkv_bias &&
+           a->out_bias == b->out_bias && a->tied == b->tied && a->window == b->window &&
+           a->window_period == b->window_period;
 }
 
 eng_model *eng_model_ref(eng_model *model)

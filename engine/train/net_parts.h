@@ -2,7 +2,9 @@
  *
  * Parameters stand in the flat block without gaps in the order that layout.c walks, so matrices
  * with one input lie together: q, k, v are one [(H+2K)D][C] product, gate and up one [2F][C],
- * whether a file keeps them apart or not. Gradients lie at the same offsets. */
+ * whether a file keeps them apart or not. Gradients lie at the same offsets.
+ *
+ * Threads: one owner; clones on several threads share eng__net_shared, which nobody writes. */
 #ifndef ENG_TRAIN_NET_PARTS_H
 #define ENG_TRAIN_NET_PARTS_H
 

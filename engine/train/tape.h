@@ -2,7 +2,10 @@
  *
  * Letters: M tokens of the pack, C width, H query heads, K key-value heads, D head width,
  * G = (H+2K)D, F feed-forward, W = 2F with a gate else F, V vocabulary, S sequences. A buffer's
- * capacity is options.max_tokens where its shape says M. */
+ * capacity is options.max_tokens where its shape says M.
+ *
+ * Threads: the tape's one owner; its pieces of work write disjoint rows or columns, on whatever
+ * threads `parallel` has. */
 #ifndef ENG_TRAIN_TAPE_H
 #define ENG_TRAIN_TAPE_H
 

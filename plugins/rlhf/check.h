@@ -1,4 +1,6 @@
-/* What can be known of a job before it costs any compute: every file's every row, every model. */
+/* What can be known of a job before it costs any compute: every file's every row, every model.
+ *
+ * Threads: the job's one thread. */
 #ifndef RLHF_CHECK_H
 #define RLHF_CHECK_H
 

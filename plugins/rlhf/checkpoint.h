@@ -11,7 +11,9 @@
  *
  * Crash-safe: written under a temporary name, each file and directory synced, then renamed. The
  * newest two and the best stay. One that does not match its sums is moved aside (corrupt-*) and the
- * one before is used. */
+ * one before is used.
+ *
+ * Threads: the job's one thread. */
 #ifndef RLHF_CHECKPOINT_H
 #define RLHF_CHECKPOINT_H
 

@@ -4,6 +4,7 @@
 #include "rlhf/identity.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 /* ---- life ---- */
 
@@ -208,21 +209,24 @@ static job_code after_step(course *c, eng_error *err)
 
 /* ---- the whole ---- */
 
-/* The best epoch's weights, or the last one's if those are lost (and an event tells). */
+/* The best epoch's weights, or the last one's if those are lost (and an event tells). They are read
+ * into the gradient's block, which has done its work: a read that fails half-way costs nothing. */
 static void take_best(course *c)
 {
     const trainer *t = &c->trainer;
     eng_error why;
     if (!c->state.has_best || c->state.best_step == c->state.step)
         return;
-    const checkpoint_part part = {"model.safetensors", "", t->net, eng_net_floats(t->net)};
-    if (checkpoint_load_part(c->dir, c->state.best_step, &part, &why) == INSTRUCTD_OK)
+    const checkpoint_part part = {"model.safetensors", "", t->net, t->grads};
+    if (checkpoint_load_part(c->dir, c->state.best_step, &part, &why) == INSTRUCTD_OK) {
+        memcpy(eng_net_floats(t->net), t->grads, t->n * sizeof *t->grads);
         host_event(&c->job->host, INSTRUCTD_LOG_INFO, "the weights of step %llu are the best",
                    (unsigned long long)c->state.best_step);
-    else
+    } else {
         host_event(&c->job->host, INSTRUCTD_LOG_WARN,
                    "the best weights, of step %llu, are lost, the last are taken: %.380s",
                    (unsigned long long)c->state.best_step, why.text);
+    }
 }
 
 static job_code run_steps(course *c, eng_error *err)

@@ -4,7 +4,9 @@
  *   after each epoch -> the method's judge -> the best weights so far stay  (where it has one)
  *   checkpoints, stop and pause, metrics, progress                          (throughout)
  *
- * The method owns its data and says what a batch's gradient is; the course owns the network. */
+ * The method owns its data and says what a batch's gradient is; the course owns the network.
+ *
+ * Threads: the job's one thread. */
 #ifndef RLHF_COURSE_H
 #define RLHF_COURSE_H
 

@@ -13,7 +13,9 @@
  * members of a message are refused, for they would change what is meant. All rows are of one
  * format. Lines of white space alone are passed over.
  *
- * Threads: a reader has one owner. */
+ * Threads: a reader has one owner.
+ *
+ * Threads: any; a reader is one thread's. */
 #ifndef RLHF_DATASET_H
 #define RLHF_DATASET_H
 

@@ -2,7 +2,9 @@
  * for every response token (TRAINING.md section 1, after Ouyang et al. 2022, Schulman et al. 2017).
  *
  * Per-token arrays are flat: episode e's response tokens are [at[e], at[e + 1]). Everything in here
- * is computed once, before the iteration's first update. */
+ * is computed once, before the iteration's first update.
+ *
+ * Threads: the job's one thread. */
 #ifndef RLHF_EPISODES_H
 #define RLHF_EPISODES_H
 

@@ -5,7 +5,9 @@
  *   ppo           an item is a prompt alone
  *   pretrain      an item is a window of the texts, joined by end-of-text tokens
  *
- * Immutable once loaded. */
+ * Immutable once loaded.
+ *
+ * Threads: loaded by the job's one thread. */
 #ifndef RLHF_EXAMPLES_H
 #define RLHF_EXAMPLES_H
 

@@ -8,7 +8,9 @@
  *
  * The current policy is measured once and remembered by its id. It may be of another shape than the
  * job's (the alias stood for another model); one with other tokens is not comparable, and nothing
- * is measured against it. */
+ * is measured against it.
+ *
+ * Threads: the job's one thread. */
 #ifndef RLHF_GATE_H
 #define RLHF_GATE_H
 

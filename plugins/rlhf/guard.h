@@ -2,7 +2,9 @@
  * counted, three in a row end the job. Plain data, saved with the job's checkpoints.
  *
  * PPO takes several steps on one batch of episodes. Spikes among those are one surprise, not
- * several, and count once; NaN and infinity count every time. */
+ * several, and count once; NaN and infinity count every time.
+ *
+ * Threads: any, one at a time. */
 #ifndef RLHF_GUARD_H
 #define RLHF_GUARD_H
 

@@ -1,4 +1,6 @@
-/* What makes a job the job it is: a checkpoint of any other is refused. */
+/* What makes a job the job it is: a checkpoint of any other is refused.
+ *
+ * Threads: any. */
 #ifndef RLHF_IDENTITY_H
 #define RLHF_IDENTITY_H
 

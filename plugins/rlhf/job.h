@@ -1,4 +1,6 @@
-/* One job, read out of what the host hands over: who asked for what, with which numbers. */
+/* One job, read out of what the host hands over: who asked for what, with which numbers.
+ *
+ * Threads: the job's one thread. */
 #ifndef RLHF_JOB_H
 #define RLHF_JOB_H
 

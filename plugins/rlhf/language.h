@@ -3,7 +3,9 @@
  *   L = -(1/N) sum over the batch's learnt tokens of log pi(token | before)
  *
  * A batch holds examples of the main set and, for supervised with a mix, pretraining windows; N
- * counts the learnt tokens of both. */
+ * counts the learnt tokens of both.
+ *
+ * Threads: the job's one thread. */
 #ifndef RLHF_LANGUAGE_H
 #define RLHF_LANGUAGE_H
 

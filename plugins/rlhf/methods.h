@@ -1,4 +1,6 @@
-/* The methods, each from a checked job to its result. */
+/* The methods, each from a checked job to its result.
+ *
+ * Threads: the job's one thread. */
 #ifndef RLHF_METHODS_H
 #define RLHF_METHODS_H
 

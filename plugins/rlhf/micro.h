@@ -2,7 +2,9 @@
  * what is learnt.
  *
  * A row is a position of the pack; the row before a token predicts it, and value is read there
- * too. */
+ * too.
+ *
+ * Threads: any, one at a time. */
 #ifndef RLHF_MICRO_H
 #define RLHF_MICRO_H
 

@@ -1,6 +1,8 @@
 /* What a job's names of models stand for. An alias may move while a job runs, by the job's own
  * publishes to begin with: reference and reward model are what the names meant when the job began,
- * however often it is stopped and resumed. */
+ * however often it is stopped and resumed.
+ *
+ * Threads: the job's one thread. */
 #ifndef RLHF_MODELS_H
 #define RLHF_MODELS_H
 

@@ -1,7 +1,9 @@
 /* The order in which examples are used: one permutation of all of them per epoch, for ever.
  *
  * A position counts over the whole job; its epoch's permutation follows from (seed, purpose, epoch)
- * alone, so a job goes on anywhere with nothing but the position. */
+ * alone, so a job goes on anywhere with nothing but the position.
+ *
+ * Threads: any, one at a time. */
 #ifndef RLHF_ORDER_H
 #define RLHF_ORDER_H
 

@@ -1,4 +1,6 @@
-/* Forward passes over sequences, cut into micro-batches: what scoring and measuring share. */
+/* Forward passes over sequences, cut into micro-batches: what scoring and measuring share.
+ *
+ * Threads: the job's one thread. */
 #ifndef RLHF_PASS_H
 #define RLHF_PASS_H
 

@@ -2,7 +2,8 @@
  *
  *   draw episodes -> score -> old, reference and value passes -> credit   (ppo_collect)
  *   minibatches: policy step (+ ptx), average, value step                 (ppo_learn)
- */
+ *
+ * Threads: the job's one thread. */
 #ifndef RLHF_PPO_H
 #define RLHF_PPO_H
 

@@ -2,7 +2,9 @@
  *
  *   gamma * L_ptx,  L_ptx = -(1/M) sum over the windows' tokens of log pi(x_j | x_<j)
  *
- * ptx_ratio windows for every episode of a minibatch, M of their tokens in all. */
+ * ptx_ratio windows for every episode of a minibatch, M of their tokens in all.
+ *
+ * Threads: the job's one thread. */
 #ifndef RLHF_PTX_H
 #define RLHF_PTX_H
 

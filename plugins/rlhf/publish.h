@@ -1,4 +1,6 @@
-/* A job's weights on their way out: measured, offered to the alias, or kept as a policy alone. */
+/* A job's weights on their way out: measured, offered to the alias, or kept as a policy alone.
+ *
+ * Threads: the job's one thread. */
 #ifndef RLHF_PUBLISH_H
 #define RLHF_PUBLISH_H
 

@@ -1,4 +1,6 @@
-/* A row of metrics being put together. */
+/* A row of metrics being put together.
+ *
+ * Threads: the job's one thread, unless marked [any]. */
 #ifndef RLHF_REPORT_H
 #define RLHF_REPORT_H
 

@@ -1,4 +1,6 @@
-/* Completions drawn by the host's sampler: the episodes of PPO and the trials of a gate. */
+/* Completions drawn by the host's sampler: the episodes of PPO and the trials of a gate.
+ *
+ * Threads: the job's one thread. */
 #ifndef RLHF_ROLLOUT_H
 #define RLHF_ROLLOUT_H
 

@@ -1,4 +1,6 @@
-/* Who says how good a completion is: a reward model of ours, or an endpoint of the host's. */
+/* Who says how good a completion is: a reward model of ours, or an endpoint of the host's.
+ *
+ * Threads: the job's one thread. */
 #ifndef RLHF_SCORER_H
 #define RLHF_SCORER_H
 

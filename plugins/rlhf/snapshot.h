@@ -1,4 +1,6 @@
-/* A network's parameters as the ABI carries them: to the sampler, and to be published. */
+/* A network's parameters as the ABI carries them: to the sampler, and to be published.
+ *
+ * Threads: the job's one thread. */
 #ifndef RLHF_SNAPSHOT_H
 #define RLHF_SNAPSHOT_H
 

@@ -1,5 +1,6 @@
 /* The small numbers of a running job, written to a checkpoint's state.json and read back exactly.
- */
+ *
+ * Threads: any, one at a time. */
 #ifndef RLHF_STATE_H
 #define RLHF_STATE_H
 

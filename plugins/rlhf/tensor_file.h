@@ -1,4 +1,6 @@
-/* Flat blocks of parameters as safetensors files, and a list of digests beside them. */
+/* Flat blocks of parameters as safetensors files, and a list of digests beside them.
+ *
+ * Threads: the job's one thread. */
 #ifndef RLHF_TENSOR_FILE_H
 #define RLHF_TENSOR_FILE_H
 

@@ -5,7 +5,9 @@
  * followed by the end token. Messages go through the model's chat template. A conversation with
  * several answers of weight 1 gives one example for each, with everything before it as the prompt.
  *
- * Long prompts are left out and counted, never cut; long answers are cut and get no end token. */
+ * Long prompts are left out and counted, never cut; long answers are cut and get no end token.
+ *
+ * Threads: any. */
 #ifndef RLHF_TOKENISE_H
 #define RLHF_TOKENISE_H
 
@@ -19,12 +21,12 @@ typedef struct token_limits {
 } token_limits;
 
 /* The job's limits, made to fit: a context too short for both gives each at most half of it, or
- * what the other leaves. [any] */
+ * what the other leaves. */
 token_limits token_limits_fit(uint64_t max_prompt, uint64_t max_response, uint32_t n_ctx);
 
 /* An example the caller frees with eng_example_free; *fits false (and nothing to free) when the
  * prompt is too long; *cut when the answer was. answer NULL: the prompt alone. INSTRUCTD_E_* with
- * err. [any] */
+ * err. */
 ENG_MUST_CHECK job_code tokenise(const eng_tokenizer *tok, const data_text *prompt,
                                  const data_text *answer, token_limits limits, eng_example *out,
                                  bool *fits, bool *cut, eng_error *err);
@@ -34,7 +36,7 @@ ENG_MUST_CHECK job_code tokenise_turn(const eng_tokenizer *tok, const data_text 
                                       uint32_t last, token_limits limits, eng_example *out,
                                       bool *fits, bool *cut, eng_error *err);
 /* INSTRUCTD_E_INVALID unless both tokenizers give the same ids the same meaning; `what` begins err.
- * [any] */
+ */
 ENG_MUST_CHECK job_code tokens_agree(const char *what, const eng_tokenizer *tok,
                                      const eng_tokenizer *policy, eng_error *err);
 

@@ -74,7 +74,7 @@ job_code trainer_step(trainer *t, const char *what, uint64_t batch, double loss,
 
 bool tape_suits(const eng_config *a, const eng_config *b)
 {
-    return memcmp(a, b, sizeof *a) == 0;
+    return eng_config_equal(a, b);
 }
 
 job_code tape_open(eng_tape **out, const eng_config *shape, uint32_t max_tokens, bool gradients,

@@ -2,7 +2,9 @@
  *
  *   trainer_clear -> micro-batches add to grads -> trainer_step
  *
- * Policy and value network have one each; each has its own guard and clips its own gradient. */
+ * Policy and value network have one each; each has its own guard and clips its own gradient.
+ *
+ * Threads: the job's one thread, unless marked [any]. */
 #ifndef RLHF_TRAINER_H
 #define RLHF_TRAINER_H
 

@@ -5,6 +5,8 @@
 #include "infer/model.h"
 #include "model_files.h"
 
+#include <string.h>
+
 static const char *write_model(const test_model_spec *spec)
 {
     const char *path = in_dir("model.gguf");
@@ -145,6 +147,33 @@ TEST(inspecting_tells_what_loading_gives)
         EXPECT_STR(digest, eng_model_digest(model));
         eng_model_unref(model);
     }
+}
+
+/* In memory that held something else before. */
+static void fill_config(eng_config *c, int before)
+{
+    memset(c, before, sizeof *c);
+    strcpy(c->arch, "llama");
+    c->n_layer = 2, c->n_embd = 64, c->n_head = 4, c->n_kv_head = 2, c->head_dim = 16;
+    c->n_ff = 128, c->n_vocab = 288, c->n_ctx = 256;
+    c->norm = ENG_NORM_RMS, c->norm_eps = 1e-5f;
+    c->pos = ENG_POS_ROPE_HALF, c->rope_base = 1e4f, c->rope_dims = 16;
+    c->mlp = ENG_MLP_SWIGLU, c->qkv_bias = false, c->out_bias = false, c->tied = true;
+    c->window = 0, c->window_period = 0;
+}
+
+TEST(equal_configs_may_differ_in_their_padding)
+{
+    eng_config a, b;
+    fill_config(&a, 0);
+    fill_config(&b, 0xff);
+    EXPECT(memcmp(&a, &b, sizeof a) != 0);
+    EXPECT(eng_config_equal(&a, &b));
+    b.pos = ENG_POS_ROPE_PAIRS;
+    EXPECT(!eng_config_equal(&a, &b));
+    b.pos = a.pos;
+    b.window = 8;
+    EXPECT(!eng_config_equal(&a, &b));
 }
 
 TEST(shapes_differ_in_any_dimension)

@@ -1,5 +1,6 @@
 /* A process that dies, and a disk that fails, at any call of a checkpoint: the job goes on to the
- * same bits. fsync and rename are wrapped by the linker; the job that dies does so in a child. */
+ * same bits. fsync, rename and pread are wrapped by the linker; the job that dies does so in a
+ * child. */
 #include "rlhf_fixture.h"
 
 #include <errno.h>
@@ -37,6 +38,19 @@ int __wrap_rename(const char *from, const char *to);
 int __wrap_rename(const char *from, const char *to)
 {
     return sprung() ? -1 : __real_rename(from, to);
+}
+
+/* Reads fail once, at the one that is counted out. */
+static uint64_t reads, bad_read;
+
+ssize_t __real_pread(int fd, void *to, size_t n, off_t at);
+ssize_t __wrap_pread(int fd, void *to, size_t n, off_t at);
+ssize_t __wrap_pread(int fd, void *to, size_t n, off_t at)
+{
+    if (++reads != bad_read)
+        return __real_pread(fd, to, n, at);
+    errno = EIO;
+    return -1;
 }
 
 /* ---- the job ---- */
@@ -126,4 +140,60 @@ TEST(a_disk_that_fails_costs_checkpoints_but_not_the_job)
             EXPECT(mock_host_had_event(m, "no checkpoint: "));
         mock_host_free(m);
     }
+}
+
+/* Overfits: the first epoch judges best, so its weights are read back at the end. */
+static mock_host *host_that_overfits(mock_job *spec)
+{
+    mock_host *m = host_again();
+    mock_host_file(m, "file-b", "{\"prompt\":\"a\",\"completion\":\"x\"}\n");
+    *spec = SPEC;
+    spec->validation_file = "file-b";
+    spec->method_json =
+        "{\"hyperparameters\":{\"n_epochs\":3,\"batch_size\":2,\"learning_rate\":0.1}}";
+    return m;
+}
+
+/* What the job publishes; false if reading the data or publishing, which are not at stake here,
+ * failed it. */
+static bool publish_with(uint64_t read, bool judged, char id[INSTRUCTD_POLICY_ID_BYTES],
+                         bool *fell_back)
+{
+    mock_job spec;
+    char param[64], err[512];
+    mock_host *m = host_that_overfits(&spec);
+    if (!judged)
+        spec.validation_file = NULL;
+    reads = 0;
+    bad_read = read;
+    const bool published = mock_host_run(m, &spec, param, err) == INSTRUCTD_OK;
+    bad_read = 0;
+    *fell_back = mock_host_had_event(m, "are lost, the last are taken");
+    if (published)
+        strcpy(id, mock_host_publish(m, 0)->id);
+    else
+        EXPECT(strncmp(err, "publish: ", 9) == 0 || mock_host_last_step(m) == 0);
+    mock_host_free(m);
+    return published;
+}
+
+TEST(the_best_weights_are_read_back_whole_or_the_last_ones_stay)
+{
+    char best[INSTRUCTD_POLICY_ID_BYTES], last[INSTRUCTD_POLICY_ID_BYTES],
+        id[INSTRUCTD_POLICY_ID_BYTES];
+    bool fell_back;
+    make_model("base", "llama", false, 1);
+    EXPECT(publish_with(0, false, last, &fell_back));
+    EXPECT(publish_with(0, true, best, &fell_back));
+    EXPECT(!fell_back);
+    EXPECT(strcmp(best, last) != 0);
+    const uint64_t all = reads;
+    uint64_t failures = 0;
+    for (uint64_t back = 0; back < 120 && back < all; back++) {
+        if (!publish_with(all - back, true, id, &fell_back))
+            continue;
+        EXPECT_STR(id, fell_back ? last : best);
+        failures += fell_back;
+    }
+    EXPECT(failures > 20); /* the sums, and each tensor */
 }
