@@ -61,11 +61,13 @@ static void put_week(buf *out, const report_week *w)
     buf_putc(out, '}');
 }
 
-void api_agreement_write(buf *out, const char *kind, const agreement_report *r)
+void api_agreement_write(buf *out, const char *kind, const char *mode, const agreement_report *r)
 {
     size_t n;
     JSON_LIT(out, "{\"object\":\"label.agreement\",\"kind\":");
     json_cstring(out, kind);
+    JSON_LIT(out, ",\"criterion_mode\":");
+    json_cstring(out, mode);
     JSON_LIT(out, ",\"overall\":");
     open_figure(out, agreement_report_overall(r));
     JSON_LIT(out, "},\"labelers\":[");

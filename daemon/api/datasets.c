@@ -48,7 +48,7 @@ bool api_dataset_read(api_dataset_request *out, const char *body, size_t len, ap
         {.name = "kind",
          .kind = MEMBER_CHOICE,
          .required = true,
-         .choices = "sft|rm|ppo|eval",
+         .choices = "sft|rm|ppo|eval|toxicity",
          .at = offsetof(dataset_body, r.kind)},
         {.name = "fractions", .kind = MEMBER_OBJECT, .at = offsetof(dataset_body, fractions)},
         {.name = "cap_per_user",

@@ -11,7 +11,7 @@
 /* A request to build one; its strings are the tree's. */
 typedef struct api_dataset_request {
     cJSON *tree;
-    const char *name, *kind; /* kind: "sft", "rm", "ppo", "eval" */
+    const char *name, *kind; /* kind: "sft", "rm", "ppo", "eval", "toxicity" */
     double train, valid;     /* fractions; test has the rest */
     int64_t cap_per_user, seed;
     const char *salt;

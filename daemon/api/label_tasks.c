@@ -16,7 +16,7 @@
 /* ---- a batch ---- */
 
 typedef struct batch_body {
-    const char *kind, *source;
+    const char *kind, *source, *mode;
     const cJSON *policies, *sample;
     int64_t k, overlap, max_tokens, limit;
     bool gold;
@@ -29,6 +29,10 @@ static const member_rule batch_rules[] = {
      .choices = "demo|rank|eval",
      .at = offsetof(batch_body, kind)},
     {.name = "source", .kind = MEMBER_ID, .required = true, .at = offsetof(batch_body, source)},
+    {.name = "criterion_mode",
+     .kind = MEMBER_CHOICE,
+     .choices = "helpfulness_first|truthful_harmless_first|toxicity",
+     .at = offsetof(batch_body, mode)},
     {.name = "policies",
      .kind = MEMBER_ARRAY,
      .max = LIMIT_LABEL_POLICIES,
@@ -90,6 +94,24 @@ static bool read_sample(api_task_batch *out, const cJSON *sample, api_error *err
     return !sample || members_read(out, sample, rules, N(rules), "overlap_sample", err);
 }
 
+/* How labelers are to judge, as they read it. */
+static const char *mode_of(const char *kind, const char *criterion)
+{
+    return strcmp(criterion, "toxicity") == 0 ? "toxicity"
+           : strcmp(kind, "eval") == 0        ? "truthful_harmless_first"
+                                              : "helpfulness_first";
+}
+
+static bool take_mode(api_task_batch *out, const char *mode, api_error *err)
+{
+    const bool eval = strcmp(out->kind, "eval") == 0;
+    out->criterion = eval && mode && strcmp(mode, "toxicity") == 0 ? "toxicity" : "general";
+    return !mode || strcmp(mode, mode_of(out->kind, out->criterion)) == 0 ||
+           api_invalid(err, "invalid_value", "criterion_mode",
+                       "criterion_mode: %s tasks take %s, found %s", out->kind,
+                       eval ? "truthful_harmless_first or toxicity" : "helpfulness_first", mode);
+}
+
 /* Rules between members. */
 static bool check_batch(const api_task_batch *b, bool has_k, api_error *err)
 {
@@ -127,7 +149,7 @@ bool api_task_batch_read(api_task_batch *out, const char *body, size_t len, api_
         out->gold = b.gold;
         out->max_tokens = b.max_tokens;
         out->limit = b.limit;
-        ok = check_batch(out, has_k, err);
+        ok = take_mode(out, b.mode, err) && check_batch(out, has_k, err);
     }
     if (!ok)
         api_task_batch_free(out);
@@ -270,8 +292,7 @@ bool api_task_write(buf *out, const store_task *t, const uint32_t *order, int64_
     JSON_LIT(out, "],\"guideline_version\":");
     json_uint(out, t->guideline);
     JSON_LIT(out, ",\"criterion_mode\":");
-    json_cstring(out,
-                 strcmp(t->kind, "eval") == 0 ? "truthful_harmless_first" : "helpfulness_first");
+    json_cstring(out, mode_of(t->kind, t->criterion));
     JSON_LIT(out, ",\"lease_expires_at\":");
     json_int(out, expires_at);
     buf_putc(out, '}');

@@ -17,11 +17,16 @@
 /* POST /v1/labels/tasks. Strings are the tree's.
  *
  *   {"kind":"rank","source":"captured","policies":["instruct"],"k":4,"overlap":1,
- *    "overlap_sample":{"share":0.1,"n":3},"gold":false,"max_tokens":256,"limit":1000} */
+ *    "overlap_sample":{"share":0.1,"n":3},"gold":false,"max_tokens":256,"limit":1000,
+ *    "criterion_mode":"helpfulness_first"}
+ *
+ * criterion_mode: of demo and rank tasks helpfulness_first, of eval tasks truthful_harmless_first
+ * or toxicity; the first of these where it is left out. */
 typedef struct api_task_batch {
     cJSON *tree;
-    const char *kind;   /* "demo", "rank", "eval" */
-    const char *source; /* "captured", or a file's id */
+    const char *kind;      /* "demo", "rank", "eval" */
+    const char *criterion; /* "general", "toxicity" */
+    const char *source;    /* "captured", or a file's id */
     const char *policies[LIMIT_LABEL_POLICIES];
     size_t n_policies;
     int64_t k;           /* outputs of a task; 0 for demo */

@@ -89,30 +89,47 @@ static bool check_flags(const cJSON *flags, const char *path, api_error *err)
     return true;
 }
 
-static bool check_ratings(const cJSON *ratings, api_error *err)
+/* One rating of either kind. */
+typedef struct rating_body {
+    const char *output;
+    int64_t quality, toxicity, relative, continuity;
+    const cJSON *flags;
+} rating_body;
+
+#define OUTPUT_ID                                                                                  \
+    {                                                                                              \
+        .name = "output_id", .kind = MEMBER_ID, .required = true,                                  \
+        .at = offsetof(rating_body, output)                                                        \
+    }
+#define FIGURE(member, least, most, place)                                                         \
+    {                                                                                              \
+        .name = member, .kind = MEMBER_WHOLE, .required = true, .min = (least), .max = (most),     \
+        .at = offsetof(rating_body, place)                                                         \
+    }
+
+static const member_rule general_rules[] = {
+    OUTPUT_ID,
+    FIGURE("overall_quality", 1, 7, quality),
+    {.name = "flags", .kind = MEMBER_OBJECT, .at = offsetof(rating_body, flags)},
+};
+static const member_rule toxicity_rules[] = {
+    OUTPUT_ID,
+    FIGURE("toxicity", 1, 7, toxicity),
+    FIGURE("relative_toxicity", -1, 1, relative),
+    FIGURE("continuity", 1, 7, continuity),
+};
+
+static bool check_ratings(const cJSON *ratings, bool toxicity, api_error *err)
 {
-    typedef struct rating {
-        const char *output;
-        int64_t quality;
-        const cJSON *flags;
-    } rating;
-    static const member_rule rules[] = {
-        {.name = "output_id", .kind = MEMBER_ID, .required = true, .at = offsetof(rating, output)},
-        {.name = "overall_quality",
-         .kind = MEMBER_WHOLE,
-         .required = true,
-         .min = 1,
-         .max = 7,
-         .at = offsetof(rating, quality)},
-        {.name = "flags", .kind = MEMBER_OBJECT, .at = offsetof(rating, flags)},
-    };
+    const member_rule *rules = toxicity ? toxicity_rules : general_rules;
+    const size_t n = toxicity ? N(toxicity_rules) : N(general_rules);
     size_t i = 0;
     for (const cJSON *v = ratings->child; v; v = v->next, i++) {
-        rating r = {0};
+        rating_body r = {0};
         char at[MEMBER_PATH], flags_at[MEMBER_PATH];
         member_path_index(at, "ratings", i);
         member_path(flags_at, at, "flags");
-        if (!members_read(&r, v, rules, N(rules), at, err) || !check_flags(r.flags, flags_at, err))
+        if (!members_read(&r, v, rules, n, at, err) || !check_flags(r.flags, flags_at, err))
             return false;
     }
     return true;
@@ -150,7 +167,7 @@ bool api_ranking_read(api_ranking *out, const char *body, size_t len, api_error 
     const bool ok = b.r.tree &&
                     members_read(&b, b.r.tree, ranking_rules, N(ranking_rules), "", err) &&
                     read_elapsed(&b.r, b.elapsed, err) && check_ids(b.r.shown, "shown", err) &&
-                    check_ratings(b.r.ratings, err) && check_groups(b.r.groups, err);
+                    check_groups(b.r.groups, err);
     *out = b.r;
     if (!ok)
         api_ranking_free(out);
@@ -209,7 +226,8 @@ bool api_ranking_check(const api_ranking *r, const store_task *task, api_error *
              groups = {task, "groups", {0}};
     if (task->n_outputs > LIMIT_LABEL_MAX_K)
         return api_fail(err, 500, "server_error", NULL, NULL, "the task has too many outputs");
-    if (!cover_ids(&shown, r->shown, err))
+    if (!check_ratings(r->ratings, strcmp(task->criterion, "toxicity") == 0, err) ||
+        !cover_ids(&shown, r->shown, err))
         return false;
     for (const cJSON *v = r->ratings->child; v; v = v->next)
         if (!cover(&ratings, cJSON_GetObjectItemCaseSensitive(v, "output_id")->valuestring, err))

@@ -30,7 +30,10 @@
 
 /* {"submission_id","task_id","shown":[ids],"ratings":[{"output_id","overall_quality":1-7,
  *  "flags":{name:true|false|null}}],"groups":[["c"],["a","d"],["b"]],
- *  "elapsed_ms":{"rate","rank"},"comment"?}; groups run from best to worst, a group is a tie. */
+ *  "elapsed_ms":{"rate","rank"},"comment"?}; groups run from best to worst, a group is a tie. Of a
+ * toxicity task a rating is {"output_id","toxicity":1-7,"relative_toxicity":-1|0|1,
+ * "continuity":1-7}: how toxic by itself, less or more so than the prompt, how well it goes on from
+ * there; and groups say what is preferred. */
 typedef struct api_ranking {
     cJSON *tree;
     const char *submission, *task, *comment /* or NULL */;
@@ -38,9 +41,10 @@ typedef struct api_ranking {
     int64_t rate_ms, rank_ms;
 } api_ranking;
 
-/* Shape alone: what can be said without the task. */
+/* Shape alone: what can be said without the task, which says what a rating is. */
 bool api_ranking_read(api_ranking *out, const char *body, size_t len, api_error *err);
-/* Every output of the task once in shown, in ratings and in groups, and nothing else. */
+/* Ratings as the task asks for them; every output of the task once in shown, in ratings and in
+ * groups, and nothing else. */
 bool api_ranking_check(const api_ranking *r, const store_task *task, api_error *err);
 /* Those three as text, malloc'd, in the row. False: memory is out, and the row holds none. */
 bool api_ranking_texts(const api_ranking *r, store_ranking *row);

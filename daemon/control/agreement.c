@@ -23,7 +23,7 @@ typedef struct answer {
 
 /* The answers to the task that is being read. */
 typedef struct reading {
-    const char *kind;
+    const char *kind, *criterion;
     agreement_report *report;
     uint64_t task_row, row; /* of the last ranking */
     answer answers[MAX_ANSWERS];
@@ -55,7 +55,8 @@ static bool end_task(reading *r)
 static void keep(reading *r, const store_ranking *row)
 {
     api_ranked outputs[LIMIT_LABEL_MAX_K];
-    if (strcmp(row->kind, r->kind) != 0 || r->n == MAX_ANSWERS)
+    if (strcmp(row->kind, r->kind) != 0 || strcmp(row->criterion, r->criterion) != 0 ||
+        r->n == MAX_ANSWERS)
         return;
     answer *a = &r->answers[r->n];
     a->n = api_ranked_read(row, outputs, LIMIT_LABEL_MAX_K);
@@ -111,24 +112,43 @@ static bool read_all(const control *c, reading *r, api_error *err)
     return end_task(r) || api_no_memory(err);
 }
 
+/* Which rankings: a kind, and of eval tasks what they were judged by. */
+static bool read_query(const char *query, char kind[8], const char **mode, api_error *err)
+{
+    char given[32] = "";
+    strcpy(kind, "rank");
+    query_value(query, "kind", kind, 8);
+    const bool eval = strcmp(kind, "eval") == 0;
+    if (strcmp(kind, "rank") != 0 && !eval)
+        return api_invalid(err, "invalid_value", "kind", "kind: expected rank or eval");
+    query_value(query, "criterion_mode", given, sizeof given);
+    const bool toxicity = eval && strcmp(given, "toxicity") == 0;
+    *mode = toxicity ? "toxicity" : eval ? "truthful_harmless_first" : "helpfulness_first";
+    return !given[0] || strcmp(given, *mode) == 0 ||
+           api_invalid(err, "invalid_value", "criterion_mode",
+                       "criterion_mode: expected %s of %s tasks",
+                       eval ? "truthful_harmless_first or toxicity" : "helpfulness_first", kind);
+}
+
 bool control_agreement_get(const control *c, const control_request *request, control_reply *reply,
                            api_error *err)
 {
-    char kind[8] = "rank";
+    char kind[8];
+    const char *mode = NULL;
     if (!c->store)
         return control_not_ready(err);
-    query_value(request->query, "kind", kind, sizeof kind);
-    if (strcmp(kind, "rank") != 0 && strcmp(kind, "eval") != 0)
-        return api_invalid(err, "invalid_value", "kind", "kind: expected rank or eval");
+    if (!read_query(request->query, kind, &mode, err))
+        return false;
     reading *r = calloc(1, sizeof *r);
     if (!r)
         return api_no_memory(err);
     r->kind = kind;
+    r->criterion = strcmp(mode, "toxicity") == 0 ? "toxicity" : "general";
     r->report = agreement_report_create();
     const bool ok = r->report ? read_all(c, r, err) : api_no_memory(err);
     if (ok) {
         agreement_report_finish(r->report, 0);
-        api_agreement_write(&reply->body, kind, r->report);
+        api_agreement_write(&reply->body, kind, mode, r->report);
     }
     agreement_report_free(r->report);
     free(r);

@@ -98,13 +98,16 @@ static bool take_ranking(gathering *g, const store_ranking *r)
     return ok;
 }
 
-static int64_t take_rankings(gathering *g, bool heldout)
+static int64_t take_rankings(gathering *g, dataset_kind kind)
 {
     store_ranking *page;
     size_t n;
     bool ok = true;
-    g->status = (heldout ? store_heldout_rankings : store_train_rankings)(
-        g->c->store, g->after, LIMIT_DATASET_PAGE, &page, &n, &g->why);
+    store *s = g->c->store;
+    g->status = kind == DATASET_RM
+                    ? store_train_rankings(s, g->after, LIMIT_DATASET_PAGE, &page, &n, &g->why)
+                    : store_heldout_rankings(s, kind == DATASET_TOXICITY ? "toxicity" : "general",
+                                             g->after, LIMIT_DATASET_PAGE, &page, &n, &g->why);
     if (g->status != STORE_OK)
         return -1;
     for (size_t i = 0; i < n; i++) {
@@ -124,7 +127,7 @@ bool dataset_rows_of_store(const control *c, dataset_kind kind, record_list *row
     do {
         n = kind == DATASET_PPO   ? take_prompts(&g)
             : kind == DATASET_SFT ? take_demonstrations(&g)
-                                  : take_rankings(&g, kind == DATASET_EVAL);
+                                  : take_rankings(&g, kind);
     } while (n > 0);
     if (n == 0)
         return true;

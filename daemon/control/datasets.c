@@ -223,10 +223,12 @@ bool control_datasets_list(const control *c, const control_request *request, con
 static bool read_query(const char *query, const char *kind, dataset_export *out, api_error *err)
 {
     char text[65];
+    dataset_kind known;
+    const bool trains = dataset_kind_parse(kind, &known) && dataset_kind_trains(known);
     out->format = FORMAT_INSTRUCTD;
     if (query_value(query, "format", text, sizeof text) && !record_format_parse(text, &out->format))
         return api_invalid(err, "invalid_value", "format", "format: '%s' is not a format", text);
-    out->part = strcmp(kind, "eval") == 0 ? PART_TEST : PART_TRAIN;
+    out->part = trains ? PART_TRAIN : PART_TEST;
     if (!query_value(query, "split", text, sizeof text))
         return true;
     for (int part = 0; part < N_PARTS; part++)

@@ -86,6 +86,7 @@ static bool complete_task(making *m, store_task *t, api_error *err)
     random_hex(id + strlen(id), 12);
     t->id = strdup(id);
     t->kind = strdup(b->kind);
+    t->criterion = strdup(b->criterion);
     t->policies = strdup(draws ? m->policies : "");
     t->created_by = strdup(m->created_by);
     if (!t->owner)
@@ -104,7 +105,8 @@ static bool complete_task(making *m, store_task *t, api_error *err)
         if (!t->outputs[i].id)
             return api_no_memory(err);
     }
-    return (t->id && t->kind && t->policies && t->created_by && t->owner) || api_no_memory(err);
+    return (t->id && t->kind && t->criterion && t->policies && t->created_by && t->owner) ||
+           api_no_memory(err);
 }
 
 static size_t text_bytes(const store_task *t)
@@ -132,8 +134,9 @@ static bool add_captured(making *m, api_error *err)
     store_prompt *rows;
     size_t n;
     error_text why;
-    const store_status status = store_prompts_without_task(
-        m->control->store, m->batch->kind, (uint32_t)m->batch->limit, &rows, &n, &why);
+    const store_status status =
+        store_prompts_without_task(m->control->store, m->batch->kind, m->batch->criterion,
+                                   (uint32_t)m->batch->limit, &rows, &n, &why);
     if (status != STORE_OK)
         return control_store_fail(err, status, NULL, &why);
     bool ok = true;

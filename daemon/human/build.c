@@ -89,7 +89,8 @@ static bool drop_duplicates(build *b)
 /* By user, or, for what is nobody's, by prompt. */
 static bool split(build *b)
 {
-    const split_shares shares = b->p->kind == DATASET_EVAL ? (split_shares){0, 0} : b->p->shares;
+    const split_shares shares =
+        dataset_kind_trains(b->p->kind) ? b->p->shares : (split_shares){0, 0};
     for (size_t i = 0; i < b->rows->n; i++) {
         record *r = &b->rows->rows[i];
         if (!is_kept(b, i))

@@ -23,6 +23,11 @@ bool dataset_kind_parse(const char *text, dataset_kind *out)
     return false;
 }
 
+bool dataset_kind_trains(dataset_kind kind)
+{
+    return kind != DATASET_EVAL && kind != DATASET_TOXICITY;
+}
+
 /* The first of rank 0 that says something. */
 static bool keep_best(record *r)
 {
@@ -37,7 +42,7 @@ static bool keep_best(record *r)
 
 bool dataset_kind_fit(dataset_kind kind, record *r)
 {
-    if (kind != DATASET_EVAL && r->role && strcmp(r->role, "heldout") == 0)
+    if (dataset_kind_trains(kind) && r->role && strcmp(r->role, "heldout") == 0)
         return false;
     if (kind == DATASET_PPO) {
         r->n_outputs = 0;

@@ -142,6 +142,13 @@ static const char *const steps[] = {
     "CREATE TABLE dataset_rows ("
     " source TEXT NOT NULL, dataset TEXT NOT NULL REFERENCES datasets(id),"
     " PRIMARY KEY (source, dataset)) STRICT, WITHOUT ROWID;",
+
+    /* What outputs are judged by (store_task.criterion). Only evaluation judges toxicity, so that
+     * no such row can be one to train on. */
+    "ALTER TABLE tasks ADD COLUMN criterion TEXT NOT NULL DEFAULT 'general'"
+    " CHECK (criterion = 'general' OR (criterion = 'toxicity' AND kind = 'eval'));"
+    "ALTER TABLE rankings ADD COLUMN criterion TEXT NOT NULL DEFAULT 'general'"
+    " CHECK (criterion = 'general' OR (criterion = 'toxicity' AND kind = 'eval'));",
 };
 
 const schema schema_current = {steps, sizeof steps / sizeof steps[0]};

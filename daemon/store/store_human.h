@@ -117,6 +117,7 @@ typedef enum store_task_state {
 typedef struct store_task {
     char *id;            /* "task-..." */
     char *kind;          /* "demo", "rank", "eval" */
+    char *criterion;     /* "general", or of an eval task "toxicity": what is asked of outputs */
     char *prompt_id;     /* of a captured prompt, or NULL */
     char *file;          /* "file-..." it was read from, or NULL */
     char *owner;         /* who typed the prompt; "" for a file's */
@@ -138,10 +139,11 @@ typedef struct store_task {
 
 void store_task_free(store_task *t);
 
-/* Prompts that are no task of this kind yet (or a failed one), oldest first, of people who share;
- * for a new batch. */
-store_status store_prompts_without_task(store *s, const char *kind, uint32_t limit,
-                                        store_prompt **rows, size_t *n, error_text *err);
+/* Prompts that are no task of this kind and criterion yet (or a failed one), oldest first, of
+ * people who share; for a new batch. */
+store_status store_prompts_without_task(store *s, const char *kind, const char *criterion,
+                                        uint32_t limit, store_prompt **rows, size_t *n,
+                                        error_text *err);
 /* All or none. Tasks that carry outputs are open, others are to be sampled (but for demo, which
  * needs none). */
 store_status store_tasks_insert(store *s, const store_task *tasks, size_t n, error_text *err);
@@ -192,8 +194,9 @@ typedef struct store_ranking {
     char *shown_json, *ratings_json, *groups_json;
     char *comment; /* or NULL */
     uint64_t rate_ms, rank_ms;
-    uint32_t guideline; /* of the task, filled in */
-    bool gold;          /* the task's, filled in */
+    uint32_t guideline; /* the task's, filled in, as are these: */
+    bool gold;
+    char *criterion;
     int64_t created_at;
     uint64_t row;
 } store_ranking;
@@ -262,9 +265,9 @@ store_status store_train_demonstrations(store *s, uint64_t after, uint32_t limit
  * store_task_get. */
 store_status store_train_rankings(store *s, uint64_t after, uint32_t limit, store_ranking **rows,
                                   size_t *n, error_text *err);
-/* Of eval tasks, by held-out labelers alone. */
-store_status store_heldout_rankings(store *s, uint64_t after, uint32_t limit, store_ranking **rows,
-                                    size_t *n, error_text *err);
+/* Of eval tasks of this criterion, by held-out labelers alone. */
+store_status store_heldout_rankings(store *s, const char *criterion, uint64_t after, uint32_t limit,
+                                    store_ranking **rows, size_t *n, error_text *err);
 
 typedef struct store_dataset {
     char *id; /* "ds_..." */

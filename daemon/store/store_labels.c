@@ -48,14 +48,17 @@ ON_STORE static store_status insert(database *db, void *arg, error_text *err)
 
 /* ---- the three kinds ---- */
 
-/* Kind, guideline and gold are the task's: the client has no say in what its label counts for. */
+/* Kind, criterion, guideline and gold are the task's: the client has no say in what its label
+ * counts for. */
 ON_STORE static store_status put_ranking(database *db, const submission *s, error_text *err)
 {
     const store_ranking *r = s->row;
     statement q = statement_begin(
         db, "INSERT INTO rankings (id, submission, labeler, role, task, shown_json, ratings_json,"
-            " groups_json, comment, rate_ms, rank_ms, created_at, kind, guideline, gold)"
-            " SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, kind, guideline, gold"
+            " groups_json, comment, rate_ms, rank_ms, created_at, kind, guideline, gold,"
+            " criterion)"
+            " SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, kind, guideline, gold,"
+            " criterion"
             " FROM tasks WHERE id = ?5");
     bind_text(&q, r->id);
     bind_text(&q, r->submission);

@@ -195,7 +195,7 @@ bool store_prompt_post(store *s, store_prompt *p)
 /* ---- reading ---- */
 
 typedef struct without_task_args {
-    const char *kind;
+    const char *kind, *criterion;
     uint32_t limit;
     void *rows;
     size_t n;
@@ -208,17 +208,19 @@ ON_STORE static store_status without_task(database *db, void *arg, error_text *e
         db, "SELECT " PROMPT_COLUMNS " FROM prompts AS p WHERE erased_at = 0"
             " AND EXISTS (SELECT 1 FROM people WHERE name = p.user AND share = 1)"
             " AND NOT EXISTS (SELECT 1 FROM tasks WHERE prompt_id = p.id AND kind = ?"
-            " AND state <> ?) ORDER BY row LIMIT ?");
+            " AND criterion = ? AND state <> ?) ORDER BY row LIMIT ?");
     bind_text(&q, a->kind);
+    bind_text(&q, a->criterion);
     bind_i64(&q, STORE_TASK_FAILED); /* may be tried again */
     bind_i64(&q, a->limit);
     return statement_all(&q, &prompt_rows, a->limit, &a->rows, &a->n, NULL, err);
 }
 
-store_status store_prompts_without_task(store *s, const char *kind, uint32_t limit,
-                                        store_prompt **rows, size_t *n, error_text *err)
+store_status store_prompts_without_task(store *s, const char *kind, const char *criterion,
+                                        uint32_t limit, store_prompt **rows, size_t *n,
+                                        error_text *err)
 {
-    without_task_args a = {.kind = kind, .limit = limit};
+    without_task_args a = {.kind = kind, .criterion = criterion, .limit = limit};
     const store_status status = store__read(s, without_task, &a, err);
     *rows = a.rows;
     *n = a.n;

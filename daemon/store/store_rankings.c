@@ -3,12 +3,14 @@
 #include "store/store_internal.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 /* ---- rankings ---- */
 
 #define COLUMNS                                                                                    \
     "r.id, r.submission, r.labeler, r.role, r.task, r.kind, r.shown_json, r.ratings_json,"         \
-    " r.groups_json, r.comment, r.rate_ms, r.rank_ms, r.guideline, r.gold, r.created_at, r.row"
+    " r.groups_json, r.comment, r.rate_ms, r.rank_ms, r.guideline, r.gold, r.created_at, r.row,"   \
+    " r.criterion"
 /* Rankings that data sets may see: their text is there, and so is its owner's consent. */
 #define USABLE                                                                                     \
     "FROM rankings r JOIN tasks t ON t.id = r.task WHERE r.row > ?1 AND r.erased_at = 0"           \
@@ -17,8 +19,9 @@
 
 void store_ranking_free(store_ranking *r)
 {
-    char *const strings[] = {r->id,   r->submission, r->labeler,      r->role,        r->task,
-                             r->kind, r->shown_json, r->ratings_json, r->groups_json, r->comment};
+    char *const strings[] = {r->id,         r->submission,   r->labeler,    r->role,
+                             r->task,       r->kind,         r->criterion,  r->comment,
+                             r->shown_json, r->ratings_json, r->groups_json};
     for (size_t i = 0; i < sizeof strings / sizeof strings[0]; i++)
         free(strings[i]);
 }
@@ -42,6 +45,7 @@ ON_STORE static void read_ranking(statement *q, void *row)
     r->gold = column_i64(q);
     r->created_at = column_i64(q);
     r->row = column_u64(q);
+    r->criterion = column_text(q);
 }
 
 static void free_ranking(void *row)
@@ -60,13 +64,16 @@ store_status store_train_rankings(store *s, uint64_t after, uint32_t limit, stor
                          &ranking_rows, after, limit, (void **)rows, n, err);
 }
 
-store_status store_heldout_rankings(store *s, uint64_t after, uint32_t limit, store_ranking **rows,
-                                    size_t *n, error_text *err)
+#define HELDOUT(criterion)                                                                         \
+    "SELECT " COLUMNS " " USABLE " AND r.role = 'heldout' AND r.kind = 'eval'"                     \
+    " AND r.criterion = '" criterion "' ORDER BY r.row LIMIT ?2"
+
+store_status store_heldout_rankings(store *s, const char *criterion, uint64_t after, uint32_t limit,
+                                    store_ranking **rows, size_t *n, error_text *err)
 {
-    return store__beyond(s,
-                         "SELECT " COLUMNS " " USABLE " AND r.role = 'heldout'"
-                         " AND r.kind = 'eval' ORDER BY r.row LIMIT ?2",
-                         &ranking_rows, after, limit, (void **)rows, n, err);
+    return store__beyond(
+        s, strcmp(criterion, "toxicity") == 0 ? HELDOUT("toxicity") : HELDOUT("general"),
+        &ranking_rows, after, limit, (void **)rows, n, err);
 }
 
 /* ---- of tasks that several people ranked ---- */

@@ -7,7 +7,7 @@
 
 #define COLUMNS                                                                                    \
     "id, kind, prompt_id, file, owner, form, prompt, policies, created_by, state, k, max_tokens,"  \
-    " overlap, gold, guideline, seed, created_at, row"
+    " overlap, gold, guideline, seed, created_at, row, criterion"
 
 static void output_free(store_output *o)
 {
@@ -18,8 +18,8 @@ static void output_free(store_output *o)
 
 void store_task_free(store_task *t)
 {
-    char *const strings[] = {t->id,   t->kind,   t->prompt_id, t->file,      t->owner,
-                             t->form, t->prompt, t->policies,  t->created_by};
+    char *const strings[] = {t->id,   t->kind,   t->prompt_id, t->file,       t->owner,
+                             t->form, t->prompt, t->policies,  t->created_by, t->criterion};
     for (size_t i = 0; i < sizeof strings / sizeof strings[0]; i++)
         free(strings[i]);
     for (size_t i = 0; i < t->n_outputs; i++)
@@ -48,6 +48,7 @@ ON_STORE static void read_task(statement *q, void *row)
     t->seed = column_u64(q);
     t->created_at = column_i64(q);
     t->row = column_u64(q);
+    t->criterion = column_text(q);
 }
 
 static void free_task(void *row)
@@ -99,8 +100,8 @@ ON_STORE static store_status put_task(database *db, const store_task *t, error_t
 {
     statement q = statement_begin(
         db, "INSERT INTO tasks (id, kind, prompt_id, file, owner, form, prompt, policies,"
-            " created_by, state, k, max_tokens, overlap, gold, guideline, seed, created_at)"
-            " VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)");
+            " created_by, state, k, max_tokens, overlap, gold, guideline, seed, created_at,"
+            " criterion) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)");
     bind_text(&q, t->id);
     bind_text(&q, t->kind);
     bind_text(&q, t->prompt_id);
@@ -118,6 +119,7 @@ ON_STORE static store_status put_task(database *db, const store_task *t, error_t
     bind_i64(&q, t->guideline);
     bind_u64(&q, t->seed);
     bind_i64(&q, t->created_at);
+    bind_text(&q, t->criterion);
     const store_status status = statement_run(&q, err);
     return status == STORE_OK ? put_outputs(db, t->id, t->outputs, t->n_outputs, err) : status;
 }

@@ -38,6 +38,8 @@ static inline void *run_thread(void *arg)
 
 /* SHA-256 of "sk-inst-label" and so on, from sha256sum. */
 static const char key_file[] =
+    "held label:eval 4c02e0ce88db1332e44fdd1ace34d6f8b21aec2493e41a992a176f04951a5f5c "
+    "role=heldout\n"
     "label label:rank fa3b252bb9e15d152639c6502daaf29f620f97fed7af7b7726b8a750812901ac\n"
     "infer infer 557bce190d1fdd650cbd06f92e5548c3ddac58a899e5558b0a2180d61eb61d46\n"
     "page playground 5b54f8650a657cca3963d9bbd37d8cb3c6bb754d41afcdf7ec365ccd4f4427bf\n"

@@ -44,6 +44,7 @@ static inline store_task a_task(const char *id, const char *kind, const char *ow
     const bool demo = strcmp(kind, "demo") == 0;
     return (store_task){.id = (char *)id,
                         .kind = (char *)kind,
+                        .criterion = "general",
                         .owner = (char *)owner,
                         .form = "text",
                         .prompt = "What is a river?",

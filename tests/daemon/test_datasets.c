@@ -306,6 +306,8 @@ static void label_everything(store *s)
 {
     store_submitted out;
     store_task ranked = a_task("r1", "rank", ""), judged = a_task("e1", "eval", "");
+    store_task toxic = a_task("x1", "eval", "");
+    toxic.criterion = "toxicity";
     ranked.overlap = judged.overlap = 3;
     add_task(s, ranked);
     add_task(s, judged);
@@ -315,6 +317,9 @@ static void label_everything(store *s)
     rank(s, "s1", "mick", "r1");
     lease(s, "eval", "held", "", NOW);
     rank(s, "s2", "held", "e1");
+    add_task(s, toxic);
+    lease(s, "eval", "held", "", NOW);
+    rank(s, "s3", "held", "x1");
     const store_demonstration d = a_demonstration("d1", "lena", NULL);
     STORE_GOOD(store_demonstration_insert(s, &d, &out, &err));
 }
@@ -348,7 +353,12 @@ TEST(held_out_rows_are_in_evaluation_sets_alone)
     built b = build(r, "{\"name\":\"e\",\"kind\":\"eval\"" ALL_TRAIN "}");
     EXPECT_EQ(b.train + b.valid, 0);
     EXPECT_EQ(b.test, 1);
-    EXPECT(holds(r, &b, "", "\"role\":\"heldout\""));
+    EXPECT(holds(r, &b, "", "\"role\":\"heldout\"") && !holds(r, &b, "", "x1"));
+    done(NULL, &b);
+    b = build(r, "{\"name\":\"t\",\"kind\":\"toxicity\"" ALL_TRAIN "}");
+    EXPECT_EQ(b.train + b.valid, 0);
+    EXPECT_EQ(b.test, 1);
+    EXPECT(holds(r, &b, "", "\"task_id\":\"x1\"") && !holds(r, &b, "", "e1"));
     done(r, &b);
 }
 

@@ -3,6 +3,7 @@
 
 #define LENA "X-Api-Key: sk-inst-label\r\n"
 #define BOSS TRAIN_KEY
+#define HELD "X-Api-Key: sk-inst-held\r\n"
 
 static char *get(const char *path, const char *headers)
 {
@@ -63,11 +64,13 @@ typedef struct hand {
     size_t n;
 } hand;
 
-static hand take(const running *r, const char *headers)
+static hand take_kind(const running *r, const char *kind, const char *headers)
 {
     reply out = {0};
     hand h = {0};
-    EXPECT_EQ(ask(r, &out, get("/v1/labels/tasks/next?kind=rank", headers)), 200);
+    char path[64];
+    snprintf(path, sizeof path, "/v1/labels/tasks/next?kind=%s", kind);
+    EXPECT_EQ(ask(r, &out, get(path, headers)), 200);
     EXPECT_EQ(sscanf(out.body, "{\"id\":\"%64[^\"]", h.task), 1);
     for (const char *at = strstr(out.body, "\"outputs\":["); at && (at = strstr(at, "{\"id\":\""));
          at++)
@@ -76,6 +79,11 @@ static hand take(const running *r, const char *headers)
         FAIL("the policy can be seen: %s", out.body);
     reply_free(&out);
     return h;
+}
+
+static hand take(const running *r, const char *headers)
+{
+    return take_kind(r, "rank", headers);
 }
 
 /* A ranking in the order in which the outputs were shown. */
@@ -224,6 +232,12 @@ TEST(a_bad_batch_is_refused_with_the_field)
         {"{\"kind\":\"rank\",\"source\":\"elsewhere\"}", "source: expected captured or a file"},
         {"{\"kind\":\"demo\",\"source\":\"captured\",\"k\":4}", "no outputs are drawn"},
         {"{\"kind\":\"demo\",\"source\":\"captured\",\"gold\":true}", "gold"},
+        {"{\"kind\":\"eval\",\"source\":\"captured\",\"criterion_mode\":\"toxic\"}",
+         "criterion_mode: expected"},
+        {"{\"kind\":\"rank\",\"source\":\"captured\",\"criterion_mode\":\"toxicity\"}",
+         "criterion_mode: rank tasks take helpfulness_first, found toxicity"},
+        {"{\"kind\":\"eval\",\"source\":\"captured\",\"criterion_mode\":\"helpfulness_first\"}",
+         "criterion_mode: eval tasks take truthful_harmless_first or toxicity"},
         {"{\"kind\":\"rank\",\"source\":\"captured\",\"overlap_sample\":{\"share\":2,\"n\":3}}",
          "overlap_sample.share"},
     };
@@ -237,6 +251,70 @@ TEST(a_bad_batch_is_refused_with_the_field)
                  404, "source");
     expect_reply(r, post("/v1/labels/tasks", BOSS, "{\"kind\":\"rank\",\"source\":\"captured\"}"),
                  201, "\"tasks\":0,");
+    EXPECT_EQ(stop(r), 0);
+}
+
+/* A ranking of a toxicity task's two outputs, in the order in which they were shown. */
+static const char *toxicity_ranking(const hand *h)
+{
+    static char text[2048];
+    char *at = text;
+    at += sprintf(at, "{\"submission_id\":\"x1\",\"task_id\":\"%s\",\"shown\":[\"%s\",\"%s\"]",
+                  h->task, h->outputs[0], h->outputs[1]);
+    at += sprintf(at, ",\"groups\":[[\"%s\",\"%s\"]],\"ratings\":[", h->outputs[0], h->outputs[1]);
+    for (size_t i = 0; i < 2; i++)
+        at += sprintf(at,
+                      "%s{\"output_id\":\"%s\",\"toxicity\":%zu,\"relative_toxicity\":-1,"
+                      "\"continuity\":6}",
+                      i ? "," : "", h->outputs[i], 1 + i);
+    sprintf(at, "]}");
+    return text;
+}
+
+TEST(a_toxicity_task_asks_for_its_own_figures)
+{
+    running *r = start();
+    char body[256];
+    snprintf(body, sizeof body,
+             "{\"kind\":\"eval\",\"source\":\"%s\",\"criterion_mode\":\"toxicity\"}",
+             upload(r, TWO_OUTPUTS));
+    expect_reply(r, post("/v1/labels/tasks", BOSS, body), 201, "\"tasks\":1,");
+    expect_reply(r, get("/v1/labels/tasks/next?kind=eval", HELD), 200,
+                 "\"criterion_mode\":\"toxicity\"");
+    const hand h = take_kind(r, "eval", HELD);
+    const char *good = toxicity_ranking(&h);
+    static const char *const cases[][3] = {
+        {"\"toxicity\":1", "\"toxicity\":0",
+         "ratings[0].toxicity: expected an integer from 1 to 7"},
+        {"\"toxicity\":2", "\"toxicity\":1.5", "ratings[1].toxicity: expected an integer"},
+        {"\"toxicity\":2,", "", "ratings[1].toxicity is missing"},
+        {"\"relative_toxicity\":-1", "\"relative_toxicity\":-2",
+         "ratings[0].relative_toxicity: expected an integer from -1 to 1"},
+        {"\"continuity\":6", "\"continuity\":8", "ratings[0].continuity"},
+        {"\"toxicity\":1", "\"toxicity\":1,\"overall_quality\":4", "ratings[0].overall_quality"},
+        {"\"toxicity\":1", "\"toxicity\":1,\"flags\":{}", "ratings[0].flags"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        expect_reply(r, post("/v1/labels/rankings", HELD, spoilt(good, cases[i][0], cases[i][1])),
+                     400, cases[i][2]);
+    expect_reply(r, post("/v1/labels/rankings", HELD, ranking(&h, "g1")), 400,
+                 "ratings[0].overall_quality");
+    expect_reply(r, post("/v1/labels/rankings", HELD, good), 201, "ranking-");
+    expect_reply(r, get("/v1/labels/agreement?kind=eval&criterion_mode=toxicity", BOSS), 200,
+                 "\"criterion_mode\":\"toxicity\"");
+    expect_reply(r, get("/v1/labels/agreement?criterion_mode=toxicity", BOSS), 400,
+                 "criterion_mode: expected helpfulness_first of rank tasks");
+    EXPECT_EQ(stop(r), 0);
+}
+
+TEST(only_a_toxicity_task_takes_toxicity_figures)
+{
+    running *r = start();
+    make_tasks(r, "eval", TWO_OUTPUTS);
+    const hand h = take_kind(r, "eval", HELD);
+    expect_reply(r, post("/v1/labels/rankings", HELD, toxicity_ranking(&h)), 400,
+                 "ratings[0].toxicity");
+    expect_reply(r, post("/v1/labels/rankings", HELD, ranking(&h, "g1")), 201, "ranking-");
     EXPECT_EQ(stop(r), 0);
 }
 
@@ -258,9 +336,10 @@ TEST(a_skip_ends_the_task_for_its_labeler)
 TEST(agreement_of_nobody_is_null)
 {
     running *r = start();
-    expect_reply(
-        r, get("/v1/labels/agreement", BOSS), 200,
-        "{\"object\":\"label.agreement\",\"kind\":\"rank\",\"overall\":{\"agreement\":null,");
+    expect_reply(r, get("/v1/labels/agreement", BOSS), 200,
+                 "{\"object\":\"label.agreement\",\"kind\":\"rank\",\"criterion_mode\":"
+                 "\"helpfulness_first\","
+                 "\"overall\":{\"agreement\":null,");
     expect_reply(r, get("/v1/labels/agreement?kind=demo", BOSS), 400,
                  "kind: expected rank or eval");
     EXPECT_EQ(stop(r), 0);

@@ -315,18 +315,18 @@ TEST(a_prompt_becomes_one_task_of_a_kind)
     store_task t = a_task("t1", "rank", "anna");
     t.prompt_id = "p1";
     add_task(s, t);
-    STORE_GOOD(store_prompts_without_task(s, "rank", 10, &rows, &n, &err));
+    STORE_GOOD(store_prompts_without_task(s, "rank", "general", 10, &rows, &n, &err));
     EXPECT_EQ(n, 1);
     EXPECT_STR(rows[0].id, "p2");
     store_prompt_free(&rows[0]);
     free(rows);
-    STORE_GOOD(store_prompts_without_task(s, "eval", 1, &rows, &n, &err));
+    STORE_GOOD(store_prompts_without_task(s, "eval", "general", 1, &rows, &n, &err));
     EXPECT_EQ(n, 1);
     EXPECT_STR(rows[0].id, "p1"); /* oldest first */
     store_prompt_free(&rows[0]);
     free(rows);
     choose(s, "anna", false);
-    STORE_GOOD(store_prompts_without_task(s, "eval", 10, &rows, &n, &err));
+    STORE_GOOD(store_prompts_without_task(s, "eval", "general", 10, &rows, &n, &err));
     EXPECT_EQ(n, 0);
     store_close(s);
 }
@@ -342,10 +342,10 @@ TEST(a_prompt_whose_task_failed_may_become_another_one)
     t.prompt_id = "p1";
     t.n_outputs = 0;
     add_task(s, t);
-    STORE_GOOD(store_prompts_without_task(s, "rank", 10, &rows, &n, &err));
+    STORE_GOOD(store_prompts_without_task(s, "rank", "general", 10, &rows, &n, &err));
     EXPECT_EQ(n, 0);
     STORE_GOOD(store_task_failed(s, "t1", &err));
-    STORE_GOOD(store_prompts_without_task(s, "rank", 10, &rows, &n, &err));
+    STORE_GOOD(store_prompts_without_task(s, "rank", "general", 10, &rows, &n, &err));
     EXPECT_EQ(n, 1);
     store_prompt_free(&rows[0]);
     free(rows);
@@ -617,7 +617,7 @@ static const char *rankings(store *s, bool train)
     if (train)
         STORE_GOOD(store_train_rankings(s, 0, 100, &rows, &n, &err));
     else
-        STORE_GOOD(store_heldout_rankings(s, 0, 100, &rows, &n, &err));
+        STORE_GOOD(store_heldout_rankings(s, "general", 0, 100, &rows, &n, &err));
     for (size_t i = 0; i < n; i++) {
         snprintf(text + strlen(text), sizeof text - strlen(text), "%s:%s ", rows[i].labeler,
                  rows[i].kind);
@@ -649,6 +649,63 @@ TEST(what_trains_and_what_evaluates_are_different_rows)
     rank(s, "s1", "held", "e1");
     EXPECT_STR(rankings(s, true), "boss:rank lena:rank ");
     EXPECT_STR(rankings(s, false), "held:eval ");
+    store_close(s);
+}
+
+TEST(toxicity_rankings_are_apart_from_all_others)
+{
+    store *s = fixture_open();
+    store_ranking *rows;
+    size_t n;
+    store_task task = a_task("x1", "eval", "");
+    task.criterion = "toxicity";
+    task.overlap = 2;
+    add_task(s, task);
+    EXPECT_STR(lease(s, "eval", "held", "", NOW), "x1");
+    rank(s, "s1", "held", "x1");
+    EXPECT_STR(lease(s, "eval", "lena", "", NOW), "x1"); /* a trainer who may evaluate */
+    rank(s, "s1", "lena", "x1");
+    EXPECT_STR(rankings(s, true), "");
+    EXPECT_STR(rankings(s, false), "");
+    STORE_GOOD(store_heldout_rankings(s, "toxicity", 0, 100, &rows, &n, &err));
+    EXPECT_EQ(n, 1);
+    EXPECT_STR(rows[0].labeler, "held");
+    EXPECT_STR(rows[0].criterion, "toxicity");
+    store_ranking_free(&rows[0]);
+    free(rows);
+    store_close(s);
+}
+
+TEST(the_table_itself_refuses_toxicity_among_what_trains)
+{
+    static const char *const kinds[] = {"rank", "demo"};
+    store *s = fixture_open();
+    error_text err;
+    for (int i = 0; i < 2; i++) {
+        store_task task = a_task("x1", kinds[i], "");
+        task.criterion = "toxicity";
+        EXPECT_EQ(store_tasks_insert(s, &task, 1, &err), STORE_CONFLICT);
+    }
+    store_close(s);
+}
+
+TEST(a_prompt_may_become_a_task_of_each_criterion)
+{
+    store *s = fixture_open();
+    store_prompt *rows;
+    size_t n;
+    choose(s, "anna", true);
+    type(s, "anna", "p1", "hello");
+    store_task t = a_task("e1", "eval", "anna");
+    t.prompt_id = "p1";
+    add_task(s, t);
+    STORE_GOOD(store_prompts_without_task(s, "eval", "general", 10, &rows, &n, &err));
+    EXPECT_EQ(n, 0);
+    free(rows);
+    STORE_GOOD(store_prompts_without_task(s, "eval", "toxicity", 10, &rows, &n, &err));
+    EXPECT_EQ(n, 1);
+    store_prompt_free(&rows[0]);
+    free(rows);
     store_close(s);
 }
 

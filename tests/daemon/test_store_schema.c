@@ -257,3 +257,37 @@ TEST(loop_and_compute_never_wait_for_the_store)
     EXPECT_EQ(ask_on(enter_loop), SIGABRT);
     EXPECT_EQ(ask_on(enter_compute), SIGABRT);
 }
+
+/* ---- our own steps ---- */
+
+TEST(labels_from_before_toxicity_tasks_are_general_ones)
+{
+    database db;
+    error_text err = {{0}};
+    const schema before = {schema_current.steps, 2};
+    EXPECT(open_schema(&db, &before, &err));
+    role_enter_store();
+    EXPECT_EQ(
+        database_run(&db,
+                     "INSERT INTO tasks (id, kind, owner, form, prompt, policies, created_by,"
+                     " state, k, max_tokens, overlap, gold, guideline, seed, created_at)"
+                     " VALUES ('t', 'eval', '', 'text', 'p', '', 'b', 1, 2, 1, 1, 0, 1, 0, 0)",
+                     &err),
+        STORE_OK);
+    EXPECT_EQ(
+        database_run(&db,
+                     "INSERT INTO rankings (id, submission, labeler, role, task, kind,"
+                     " shown_json, ratings_json, groups_json, rate_ms, rank_ms, guideline, gold,"
+                     " created_at) VALUES ('r', 's', 'l', 'heldout', 't', 'eval', '[]', '[]',"
+                     " '[]', 0, 0, 1, 0, 0)",
+                     &err),
+        STORE_OK);
+    role_leave_store();
+    shut(&db);
+    if (!open_schema(&db, &schema_current, &err))
+        FAIL("%s", err.text);
+    EXPECT_EQ(ask(&db, "SELECT count(*) FROM tasks JOIN rankings ON task = tasks.id"
+                       " WHERE tasks.criterion = 'general' AND rankings.criterion = 'general'"),
+              1);
+    shut(&db);
+}

@@ -194,5 +194,31 @@ def a_heldout_labeler_gets_eval_tasks_alone():
                     "category": "chat", "completion": "b", "source": "written"})
 
 
+@test
+def toxicity_judgements_are_kept_apart_and_train_nothing():
+    with Scene() as scene:
+        scene.consent("user", "share")
+        scene.complete("user", "a hostile beginning")
+        batch = {"kind": "eval", "source": "captured", "max_tokens": 4}
+        scene.want(201, "POST", "/v1/labels/tasks", "boss", batch | {"criterion_mode": "toxicity"})
+        task = await_task(scene, "held", "eval")
+        equal("criterion", task["criterion_mode"], "toxicity")
+        body = ranking(task, "x1")
+        told = scene.want(400, "POST", "/v1/labels/rankings", "held", body)
+        equal("the field that is wrong", told["error"]["param"], "ratings[0].overall_quality")
+        body["ratings"] = [{"output_id": output["id"], "toxicity": 2, "relative_toxicity": -1,
+                            "continuity": 5} for output in task["outputs"]]
+        label = scene.want(201, "POST", "/v1/labels/rankings", "held", body)["id"]
+        scene.kill_and_restart()
+        equal("repeated", scene.want(200, "POST", "/v1/labels/rankings", "held", body)["id"], label)
+        equal("the same prompt as a general task", scene.want(
+            201, "POST", "/v1/labels/tasks", "boss", batch)["tasks"], 1)
+        sets = {kind: scene.want(201, "POST", "/v1/datasets", "boss",
+                                 {"name": kind, "kind": kind})["counts"]
+                for kind in ("rm", "eval", "toxicity")}
+        none = {"train": 0, "valid": 0, "test": 0}
+        equal("data sets", sets, {"rm": none, "eval": none, "toxicity": none | {"test": 1}})
+
+
 if __name__ == "__main__":
     sys.exit(harness.main())
