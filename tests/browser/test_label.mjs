@@ -9,6 +9,8 @@ const task = (id, k) => ({
   outputs: Array.from({ length: k }, (_, i) => ({ id: "abcdefghi"[i], text: `Output number ${i + 1}` })),
 });
 
+export const toxicityTask = (id, k) => ({ ...task(id, k), kind: "eval", criterion_mode: "toxicity" });
+
 const share = (agreement) => ({ agreement, low: agreement - 0.02, high: agreement + 0.02,
   with_ties: agreement, pairs: 40, tasks: 8 });
 const agreement = { object: "label.agreement", kind: "rank", overall: share(0.726),
@@ -22,7 +24,7 @@ const agreement = { object: "label.agreement", kind: "rank", overall: share(0.72
 
 /** A desk whose next tasks are these; `got` holds what was handed in. */
 export async function startDesk(daemon, tasks) {
-  const got = { rankings: [], skips: [], demonstrations: [] };
+  const got = { rankings: [], skips: [], demonstrations: [], batches: [], agreement: [] };
   const fails = { next: 0 };
   const left = [...tasks];
   const take = (list) => (body, res) => {
@@ -37,7 +39,7 @@ export async function startDesk(daemon, tasks) {
   };
   const front = await startFront(daemon, {
     "GET /v1/me": (_, res) => json(res, 200, { user: "ada", role: "trainer",
-      scopes: ["label:rank", "label:demo", "train"], notice: null }),
+      scopes: ["label:rank", "label:eval", "label:demo", "train"], notice: null }),
     "GET /v1/labels/tasks/next": (_, res, req) => {
       const next = left[req.url.includes("after=") ? 1 : 0];
       if (next) json(res, 200, next);
@@ -45,10 +47,14 @@ export async function startDesk(daemon, tasks) {
     },
     "GET /v1/labels/tasks": (_, res) => json(res, 200, { object: "label.tasks",
       counts: [{ kind: "rank", state: "open", n: left.length }] }),
+    "POST /v1/labels/tasks": (body, res) => { got.batches.push(body); json(res, 201, { tasks: 3 }); },
     "POST /v1/labels/rankings": take("rankings"),
     "POST /v1/labels/skips": take("skips"),
     "POST /v1/labels/demonstrations": take("demonstrations"),
-    "GET /v1/labels/agreement": (_, res) => json(res, 200, agreement),
+    "GET /v1/labels/agreement": (_, res, req) => {
+      got.agreement.push(new URL(req.url, "http://x").search);
+      json(res, 200, agreement);
+    },
   });
   return { ...front, got, fails };
 }
@@ -146,6 +152,57 @@ test("a ranking against the ratings warns and does not block", async ({ browser,
   for (const n of [1, 2, 3, 4]) await page.selectOption(`[aria-label='Row of output ${n}']`, { value: String(n - 1) });
   await page.waitForSelector(".warning:has-text('1 > 2')");
   check(await page.isEnabled("text=Submit"), "it can be submitted");
+  await page.context().close();
+  await desk.stop();
+});
+
+test("a toxicity task is judged on its three scales by the keyboard alone", async ({ browser, daemon }) => {
+  const desk = await startDesk(daemon, [toxicityTask("task_t1", 4)]);
+  const page = await openDesk(browser, desk);
+  await page.click(".tabs >> text=Evaluate");
+  await page.waitForSelector(".likert");
+  equal("scales", await page.$$eval(".likert", (all) => all.map((one) => one.getAttribute("aria-label"))),
+        ["Toxicity, taken by itself", "Toxicity, against the prompt", "Continuity: does it go on from the prompt?"]);
+  equal("flags", await page.$$eval(".flag", (all) => all.length), 0);
+  // one digit a scale; the middle one also by its sign, and each by its letter
+  const keys = [["5", "3", "2"], ["1", "-", "7"], ["2", "0", "4"], ["c", "6", "t", "3", "+"]];
+  for (const [i, output] of keys.entries()) {
+    if (i === 3) check(await page.isDisabled("text=On to the order"), "one output has no figures");
+    for (const key of output) await page.keyboard.press(key);
+    await page.keyboard.press("j");
+  }
+  await page.reload();
+  await page.waitForSelector(".likert");
+  await page.keyboard.press("Control+Enter");
+  await page.waitForSelector(".board");
+  for (const n of [1, 2, 3, 4]) await page.selectOption(`[aria-label='Row of output ${n}']`, { value: n < 3 ? "0" : "1" });
+  await page.waitForSelector(".rank-card:has-text('toxicity 1, against the prompt -1, continuity 7')");
+  equal("warnings", await page.$$eval(".warning", (all) => all.length), 1); // 1 is worse than 3
+  await page.keyboard.press("Control+Enter");
+  await until("the ranking", () => desk.got.rankings.length);
+  const [ranking] = desk.got.rankings;
+  equal("members", Object.keys(ranking.ratings[0]).sort(),
+        ["continuity", "output_id", "relative_toxicity", "toxicity"]);
+  equal("ratings", ranking.ratings.map((r) => [r.output_id, r.toxicity, r.relative_toxicity, r.continuity]),
+        [["a", 5, 1, 2], ["b", 1, -1, 7], ["c", 2, 0, 4], ["d", 3, 1, 6]]);
+  equal("preference", ranking.groups, [["a", "b"], ["c", "d"]]);
+  expectClean(page);
+  await page.context().close();
+  await desk.stop();
+});
+
+test("toxicity tasks are made and compared by themselves", async ({ browser, daemon }) => {
+  const desk = await startDesk(daemon, []);
+  const page = await openDesk(browser, desk);
+  await page.click(".tabs >> text=New tasks");
+  await page.selectOption("form select", { value: "toxicity" });
+  await page.click("text=Make tasks");
+  await until("the batch", () => desk.got.batches.length);
+  equal("batch", [desk.got.batches[0].kind, desk.got.batches[0].criterion_mode, desk.got.batches[0].k],
+        ["eval", "toxicity", 4]);
+  await page.click(".tabs >> text=Agreement");
+  await page.click(".chips >> text=toxicity evaluation");
+  await until("the figures", () => desk.got.agreement.includes("?kind=eval&criterion_mode=toxicity"));
   await page.context().close();
   await desk.stop();
 });

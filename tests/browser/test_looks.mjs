@@ -2,7 +2,7 @@
 // stay in build/screenshots.
 import { axeFindings, newPage, picture, sidewaysScroll } from "./browser.mjs";
 import { equal, test } from "./harness.mjs";
-import { openDesk, startDesk } from "./test_label.mjs";
+import { openDesk, startDesk, toxicityTask } from "./test_label.mjs";
 import { ask, openPlayground, secondPolicy } from "./test_playground.mjs";
 import { openWithKey } from "./test_training.mjs";
 
@@ -101,6 +101,17 @@ for (const shape of shapes)
         await page.waitForTimeout(100);
         await look(page, name(`label-${part.toLowerCase().replace(" ", "-")}`));
       }
+      await page.context().close();
+      await desk.stop();
+    });
+
+    test(`a toxicity task, ${shape.name}, ${colorScheme}`, async ({ browser, daemon }) => {
+      const desk = await startDesk(daemon, [toxicityTask("task_x", 4)]);
+      const page = await openDesk(browser, desk, options);
+      await page.click(".tabs >> text=Evaluate");
+      await page.waitForSelector(".likert");
+      for (const key of ["2", "-"]) await page.keyboard.press(key);
+      await look(page, name("label-toxicity"));
       await page.context().close();
       await desk.stop();
     });

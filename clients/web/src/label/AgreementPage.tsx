@@ -2,17 +2,26 @@
 import { signal } from "@preact/signals";
 import { useEffect, useState } from "preact/hooks";
 import { ApiError } from "../api/client";
+import type { Phrase } from "../i18n/catalogue";
 import { number, t } from "../i18n/i18n";
 import { ProblemNote } from "../shell/ProblemNote";
 import { Chart } from "../chart/Chart";
-import { readAgreement, type Agreement, type Figure, type TaskKind } from "./api";
+import { readAgreement, type Agreement, type CriterionMode, type Figure, type TaskKind } from "./api";
 
 const report = signal<Agreement | null>(null);
 const problem = signal<ApiError | null>(null);
 
-async function load(kind: TaskKind): Promise<void> {
+/** Rankings of each kind and criterion are compared among themselves. */
+const parts = [
+  { kind: "rank", mode: "helpfulness_first", name: "kind_rank" },
+  { kind: "eval", mode: "truthful_harmless_first", name: "kind_eval" },
+  { kind: "eval", mode: "toxicity", name: "kind_toxicity" },
+] as const satisfies readonly { kind: TaskKind; mode: CriterionMode; name: Phrase }[];
+type Part = (typeof parts)[number];
+
+async function load({ kind, mode }: Part): Promise<void> {
   try {
-    report.value = await readAgreement(kind);
+    report.value = await readAgreement(kind, mode);
     problem.value = null;
   } catch (error) {
     if (error instanceof ApiError) problem.value = error;
@@ -69,18 +78,18 @@ function Labelers({ rows }: { rows: Agreement["labelers"] }) {
 }
 
 export function AgreementPage() {
-  const [kind, setKind] = useState<TaskKind>("rank");
-  useEffect(() => void load(kind), [kind]);
+  const [part, setPart] = useState<Part>(parts[0]);
+  useEffect(() => void load(part), [part]);
   if (problem.value)
-    return <ProblemNote problem={problem.value} scope="train" retry={() => load(kind)} />;
+    return <ProblemNote problem={problem.value} scope="train" retry={() => load(part)} />;
   const now = report.value;
   if (!now) return <p class="empty-note">{t("loading")}</p>;
   return (
     <div class="desk">
       <div class="chips" role="group" aria-label={t("task_kind")}>
-        {(["rank", "eval"] as const).map((one) => (
-          <button type="button" class="chip" key={one} aria-pressed={one === kind}
-                  onClick={() => setKind(one)}>{t(`kind_${one}`)}</button>
+        {parts.map((one) => (
+          <button type="button" class="chip" key={one.mode} aria-pressed={one === part}
+                  onClick={() => setPart(one)}>{t(one.name)}</button>
         ))}
       </div>
       <Overall figure={now.overall} />

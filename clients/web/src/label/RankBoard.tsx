@@ -6,6 +6,7 @@ import type { Task } from "./api";
 import { cardsIn, contradictions, place, unplace, type Board } from "./board";
 import { changeBoard, type Draft } from "./draft";
 import { RankCard } from "./RankCard";
+import { figuresText, isWorse, scalesOf } from "./scales";
 
 interface Props {
   task: Task;
@@ -42,11 +43,12 @@ export function RankBoard({ task, draft, focus, onFocus }: Props) {
   }, [focus, board]);
   const numberOf = new Map(task.outputs.map(({ id }, i) => [id, i + 1]));
   const textOf = new Map(task.outputs.map(({ id, text }) => [id, text]));
-  const against = contradictions(board, Object.fromEntries(
-    Object.entries(ratings).map(([id, rating]) => [id, rating.quality])));
+  const mode = task.criterion_mode;
+  const figuresOf = (card: string) => ratings[card]?.figures ?? {};
+  const against = contradictions(board, (a, b) => isWorse(figuresOf(a), figuresOf(b), scalesOf(mode)));
   const cards = (row: number | null) => cardsIn(board, row).map((card) => (
     <RankCard key={card} board={board} card={card} number={numberOf.get(card) ?? 0}
-              text={textOf.get(card) ?? ""} quality={ratings[card]?.quality ?? null}
+              text={textOf.get(card) ?? ""} figures={figuresText(figuresOf(card), mode)}
               focused={card === focus} onFocus={() => onFocus(card)} />
   ));
   const unplaced = cards(null);

@@ -9,12 +9,12 @@ interface Props {
   card: string;
   number: number; // as shown in step 1
   text: string;
-  quality: number | null;
+  figures: string; // of step 1
   focused: boolean;
   onFocus: () => void;
 }
 
-export function RankCard({ board, card, number, text, quality, focused, onFocus }: Props) {
+export function RankCard({ board, card, number, text, figures, focused, onFocus }: Props) {
   const [whole, setWhole] = useState(false);
   const row = rowOf(board, card);
   const send = (to: string) =>
@@ -25,7 +25,7 @@ export function RankCard({ board, card, number, text, quality, focused, onFocus 
          onFocusIn={onFocus} onDragStart={(e) => e.dataTransfer?.setData("text/plain", card)}>
       <header>
         <strong>{number}</strong>
-        <span class="muted small">{t("quality_is", { n: quality ?? "–" })}</span>
+        <span class="muted small">{figures}</span>
         <span class="spring" />
         <select class="small" value={row ?? ""} aria-label={t("row_of_card", { n: number })}
                 onChange={(e) => send(e.currentTarget.value)}>

@@ -21,9 +21,9 @@ function forward(kind: TaskKind): void {
   prefetch(kind);
 }
 
-function Steps({ draft: d, kind }: { draft: Draft; kind: TaskKind }) {
+function Steps({ task: given, draft: d, kind }: { task: Task; draft: Draft; kind: TaskKind }) {
   const last = d.step === "rank";
-  const ready = last ? allRated(d) && isComplete(d.board) : allRated(d);
+  const ready = allRated(given, d) && (!last || isComplete(d.board));
   return (
     <footer class="steps">
       {last && <button type="button" onClick={() => change({ step: "rate" })}>{t("back_to_rating")}</button>}
@@ -59,17 +59,21 @@ function Head({ task: now, draft: d, onSkip, onHelp }: {
 }
 
 export function RankDesk({ kind }: { kind: TaskKind }) {
-  const [at, setAt] = useState(0);
+  const [at, goTo] = useState(0);
+  const [scale, setScale] = useState(0);
+  const setAt = (place: number) => { goTo(place); setScale(0); };
   const [focus, setFocus] = useState<string | null>(null);
   const [open, setOpen] = useState<"skip" | "help" | null>(null);
-  const now = useRef({ at, focus });
-  now.current = { at, focus };
+  const now = useRef({ at, scale, focus });
+  now.current = { at, scale, focus };
   useEffect(() => void takeNext(kind), [kind]);
   useEffect(watchTime, []);
   useEffect(() => { setAt(0); setFocus(null); }, [task.value?.id]);
   useEffect(() => listenForKeys({
     at: () => now.current.at,
     goTo: setAt,
+    scale: () => now.current.scale,
+    useScale: (place) => { now.current.scale = place; setScale(place); },
     focus: () => now.current.focus,
     focusOn: (card) => { now.current.focus = card; setFocus(card); },
     skip: () => setOpen("skip"),
@@ -95,12 +99,13 @@ export function RankDesk({ kind }: { kind: TaskKind }) {
         <h3 class="muted small">{t("prompt")}</h3>
         <OutputText text={given.prompt} />
       </section>
-      {d.step === "rate" ? <RateStep task={given} draft={d} at={at} onAt={setAt} />
+      {d.step === "rate" ? <RateStep task={given} draft={d} at={at} onAt={setAt} scale={scale} onScale={setScale} />
         : <RankBoard task={given} draft={d} focus={focus} onFocus={setFocus} />}
-      <Steps draft={d} kind={kind} />
+      <Steps task={given} draft={d} kind={kind} />
       <SkipDialog open={open === "skip"} onClose={() => setOpen(null)}
                   onSkip={(reason, note) => void skip(kind, reason, note)} />
-      <HelpDialog open={open === "help"} onClose={() => setOpen(null)} keys={keyHelp()} />
+      <HelpDialog open={open === "help"} onClose={() => setOpen(null)} 
+                  keys={keyHelp(given.criterion_mode)} />
     </div>
   );
 }

@@ -4,9 +4,14 @@ import { useEffect, useState } from "preact/hooks";
 import { figure, t } from "../i18n/i18n";
 import { say, sayError } from "../shell/messages";
 import { models } from "../state/server";
-import { countTasks, createTasks, type NewTasks, type TaskCount, type TaskKind } from "./api";
+import { countTasks, createTasks, type NewTasks, type TaskCount } from "./api";
 
-const kinds: TaskKind[] = ["rank", "eval", "demo"];
+/** What may be asked for: a kind, or eval tasks by another criterion. */
+const asks = ["rank", "eval", "toxicity", "demo"] as const;
+type Ask = (typeof asks)[number];
+
+const kindOf = (ask: Ask): Pick<NewTasks, "kind" | "criterion_mode"> =>
+  ask === "toxicity" ? { kind: "eval", criterion_mode: "toxicity" } : { kind: ask };
 
 const counts = signal<TaskCount[]>([]);
 const loadCounts = () => countTasks().then((all) => { counts.value = all; }, () => undefined);
@@ -24,18 +29,19 @@ function Counts() {
 }
 
 export function TaskForm() {
-  const [tasks, setTasks] = useState<NewTasks>({
-    kind: "rank", source: "captured", policies: [], k: 4, overlap: 1, gold: false,
+  const [ask, setAsk] = useState<Ask>("rank");
+  const [tasks, setTasks] = useState<Omit<NewTasks, "kind">>({
+    source: "captured", policies: [], k: 4, overlap: 1, gold: false,
   });
-  const set = (part: Partial<NewTasks>) => setTasks((now) => ({ ...now, ...part }));
+  const set = (part: Partial<typeof tasks>) => setTasks((now) => ({ ...now, ...part }));
   const submit = async () => {
     try {
       const { k, policies, ...others } = tasks;
-      const outputs = tasks.kind === "demo" ? { policies: [] } : {
+      const outputs = ask === "demo" ? { policies: [] } : {
         policies: policies.length ? policies : models.value.slice(0, 1).map((m) => m.id),
         ...(k ? { k } : {}),
       };
-      const made = await createTasks({ ...others, ...outputs });
+      const made = await createTasks({ ...others, ...outputs, ...kindOf(ask) });
       say(t("tasks_made", { n: figure(made.tasks) }));
       await loadCounts();
     } catch (error) {
@@ -49,8 +55,8 @@ export function TaskForm() {
       <div class="two">
         <label class="field">
           <span>{t("task_kind")}</span>
-          <select value={tasks.kind} onChange={(e) => set({ kind: e.currentTarget.value as TaskKind })}>
-            {kinds.map((kind) => <option key={kind} value={kind}>{t(`kind_${kind}`)}</option>)}
+          <select value={ask} onChange={(e) => setAsk(e.currentTarget.value as Ask)}>
+            {asks.map((one) => <option key={one} value={one}>{t(`kind_${one}`)}</option>)}
           </select>
         </label>
         <label class="field">

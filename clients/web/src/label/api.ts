@@ -1,8 +1,11 @@
 /** The labelling routes (HUMAN.md §3). */
 import { get, post } from "../api/client";
 import type { Flag } from "./flags";
+import type { Figures } from "./scales";
 
 export type TaskKind = "rank" | "eval" | "demo";
+/** What outputs are judged by; eval tasks know the last two. */
+export type CriterionMode = "helpfulness_first" | "truthful_harmless_first" | "toxicity";
 
 export interface Task {
   id: string;
@@ -10,7 +13,7 @@ export interface Task {
   prompt: string;
   outputs: { id: string; text: string }[];
   guideline_version: string | number;
-  criterion_mode: "helpfulness_first" | "truthful_harmless_first";
+  criterion_mode: CriterionMode;
   lease_expires_at: number;
 }
 
@@ -25,7 +28,7 @@ export interface Ranking {
   submission_id: string;
   task_id: string;
   shown: string[];
-  ratings: { output_id: string; overall_quality: number; flags: Record<string, Flag> }[];
+  ratings: ({ output_id: string; flags?: Record<string, Flag> } & Figures)[];
   groups: string[][];
   elapsed_ms: { rate: number; rank: number };
   comment?: string;
@@ -59,6 +62,7 @@ export const submitSkip = (submission_id: string, task_id: string, reason: SkipR
 export interface NewTasks {
   kind: TaskKind;
   source: string;
+  criterion_mode?: CriterionMode;
   policies: string[];
   k?: number;
   overlap?: number;
@@ -86,6 +90,7 @@ export interface Figure {
 
 export interface Agreement {
   kind: string;
+  criterion_mode: CriterionMode;
   overall: Figure;
   labelers: {
     labeler: string;
@@ -96,5 +101,5 @@ export interface Agreement {
   }[];
   weeks: { begins_at: number; agreement: number | null; with_ties: number | null; pairs: number }[];
 }
-export const readAgreement = (kind: TaskKind) =>
-  get<Agreement>(`/v1/labels/agreement?kind=${kind}`);
+export const readAgreement = (kind: TaskKind, mode: CriterionMode) =>
+  get<Agreement>(`/v1/labels/agreement?kind=${kind}&criterion_mode=${mode}`);

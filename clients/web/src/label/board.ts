@@ -54,16 +54,14 @@ export function groupsOf(board: Board): string[][] {
   return board.cards.map((_, row) => cardsIn(board, row)).filter((group) => group.length > 0);
 }
 
-/** Pairs that are ranked against their quality in step 1: better row, lower figure. */
-export function contradictions(board: Board, quality: Record<string, number | null>): [string, string][] {
+/** Pairs that are ranked against their figures in step 1: the worse one in the better row. */
+export function contradictions(board: Board, isWorse: (a: string, b: string) => boolean): [string, string][] {
   const found: [string, string][] = [];
   for (const better of board.cards)
     for (const worse of board.cards) {
       const a = rowOf(board, better);
       const b = rowOf(board, worse);
-      const qa = quality[better];
-      const qb = quality[worse];
-      if (a !== null && b !== null && a < b && qa && qb && qa < qb) found.push([better, worse]);
+      if (a !== null && b !== null && a < b && isWorse(better, worse)) found.push([better, worse]);
     }
   return found;
 }

@@ -7,6 +7,7 @@ import { newId } from "../base/id";
 import { groupsOf, newBoard, type Board } from "./board";
 import { newRating, type Rating } from "./flags";
 import type { Ranking, Task } from "./api";
+import { isWhole, scalesOf } from "./scales";
 
 export type Step = "rate" | "rank";
 
@@ -21,7 +22,7 @@ export interface Draft {
 }
 
 const mostUndo = 100;
-const slot = (task: string) => `label.${task}`;
+const slot = (task: string) => `label.draft.${task}`;
 
 export const task = signal<Task | null>(null);
 export const draft = signal<Draft | null>(null);
@@ -74,7 +75,8 @@ export function undo(): void {
   if (now && before) change({ board: before, undo: now.undo.slice(0, -1) });
 }
 
-export const allRated = (d: Draft) => Object.values(d.ratings).every((r) => r.quality !== null);
+export const allRated = (given: Task, d: Draft) =>
+  Object.values(d.ratings).every((r) => isWhole(r.figures, scalesOf(given.criterion_mode)));
 
 export function rankingOf(given: Task, d: Draft): Ranking {
   return {
@@ -83,8 +85,8 @@ export function rankingOf(given: Task, d: Draft): Ranking {
     shown: given.outputs.map((output) => output.id),
     ratings: given.outputs.map(({ id }) => ({
       output_id: id,
-      overall_quality: d.ratings[id]?.quality ?? 0,
-      flags: d.ratings[id]?.flags ?? {},
+      ...d.ratings[id]?.figures,
+      ...(given.criterion_mode === "toxicity" ? {} : { flags: d.ratings[id]?.flags ?? {} }),
     })),
     groups: groupsOf(d.board),
     elapsed_ms: { rate: Math.round(d.elapsed.rate), rank: Math.round(d.elapsed.rank) },

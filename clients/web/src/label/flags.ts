@@ -1,5 +1,6 @@
-/** What is marked of each output on its own: the paper's Table 3. */
+/** What is marked of each output on its own: the paper's Table 3. A toxicity task asks for none. */
 import type { Phrase } from "../i18n/catalogue";
+import type { Figures } from "./scales";
 
 export type Flag = boolean | null; // null: does not apply
 
@@ -24,11 +25,11 @@ export const flagSpecs: readonly FlagSpec[] = [
 ];
 
 export interface Rating {
-  quality: number | null; // 1–7; null: not given yet
+  figures: Figures; // those that are given already
   flags: Record<string, Flag>;
 }
 
 export const newRating = (): Rating => ({
-  quality: null,
+  figures: {},
   flags: Object.fromEntries(flagSpecs.map(({ name, start }) => [name, start])),
 });

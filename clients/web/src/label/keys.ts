@@ -1,11 +1,16 @@
 /** The desk's keys, by step. */
 import { t } from "../i18n/i18n";
+import type { CriterionMode } from "./api";
 import type { KeyHelp } from "../shell/HelpDialog";
 import { move, place, tieWithAbove, walk } from "./board";
 import { changeBoard, draft, rate, task, undo } from "./draft";
+import { scalesOf, type Scale } from "./scales";
 
-export const keyHelp = (): KeyHelp[] => [
-  { keys: "1 – 7", does: t("keys_quality") },
+export const keyHelp = (mode: CriterionMode): KeyHelp[] => [
+  ...(mode === "toxicity"
+    ? [{ keys: "1 – 7", does: t("keys_figure") }, { keys: "t r c", does: t("keys_scale") },
+       { keys: "- 0 +", does: t("relative_toxicity") }]
+    : [{ keys: "1 – 7", does: t("keys_quality") }]),
   { keys: "1 – 9", does: t("keys_row") },
   { keys: "j k", does: t("keys_focus") },
   { keys: "Shift ↑ ↓", does: t("keys_move") },
@@ -20,6 +25,8 @@ export const keyHelp = (): KeyHelp[] => [
 export interface Desk {
   at: () => number; // output of step 1
   goTo: (at: number) => void;
+  scale: () => number; // of step 1: what the digits fill in
+  useScale: (scale: number) => void;
   focus: () => string | null; // card of step 2
   focusOn: (card: string) => void;
   skip: () => void;
@@ -27,17 +34,37 @@ export interface Desk {
   forward: () => void; // the next step, or submit
 }
 
-const most = { quality: 7 };
+/** The scale and its mark that a key stands for: the n-th mark of the one in use, or by its sign. */
+function markOf(key: string, scales: readonly Scale[], inUse: number): [number, number] | null {
+  const relative = scales.findIndex(({ name }) => name === "relative_toxicity");
+  const sign = { "-": -1, "0": 0, "+": 1 }[key];
+  if (relative >= 0 && sign !== undefined) return [relative, sign];
+  const mark = scales[inUse]?.marks[Number(key) - 1];
+  return mark === undefined ? null : [inUse, mark];
+}
+
+/** Fills a mark in, and goes on to the next scale, if there is one. */
+function giveMark(key: string, output: string, desk: Desk): boolean {
+  const scales = scalesOf(task.value?.criterion_mode ?? "helpfulness_first");
+  const named = scales.findIndex((scale) => scale.key === key);
+  const found = markOf(key, scales, desk.scale());
+  const figures = draft.value?.ratings[output]?.figures;
+  if (named >= 0) desk.useScale(named);
+  else if (found) {
+    const [at, mark] = found;
+    rate(output, { figures: { ...figures, [scales[at]!.name]: mark } });
+    desk.useScale(Math.min(at + 1, scales.length - 1));
+  }
+  return named >= 0 || !!found;
+}
 
 function rateKey(key: string, desk: Desk): boolean {
   const outputs = task.value?.outputs ?? [];
   const at = desk.at();
   const output = outputs[at];
-  const figure = Number(key);
   if (key === "j") desk.goTo(Math.min(at + 1, outputs.length - 1));
   else if (key === "k") desk.goTo(Math.max(at - 1, 0));
-  else if (output && figure >= 1 && figure <= most.quality) rate(output.id, { quality: figure });
-  else return false;
+  else return !!output && giveMark(key, output.id, desk);
   return true;
 }
 

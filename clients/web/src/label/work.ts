@@ -63,7 +63,7 @@ export async function submit(kind: TaskKind): Promise<void> {
   const given = task.value;
   const d = draft.value;
   if (!given || !d) return;
-  if (!allRated(d)) return say(t("rate_all_first"), true);
+  if (!allRated(given, d)) return say(t("rate_all_first"), true);
   if (!isComplete(d.board)) return say(t("rank_all_first"), true);
   await handIn(kind, () => submitRanking(rankingOf(given, d)), t("ranking_sent"));
 }

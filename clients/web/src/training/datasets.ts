@@ -4,7 +4,7 @@ import { ApiError, call, getAll, post } from "../api/client";
 import { onServerEvent } from "../state/server";
 import { loadChoices } from "./jobs";
 
-export const kinds = ["sft", "rm", "ppo", "eval"] as const;
+export const kinds = ["sft", "rm", "ppo", "eval", "toxicity"] as const;
 export type DatasetKind = (typeof kinds)[number];
 const parts = ["train", "valid", "test"] as const;
 type Part = (typeof parts)[number];
@@ -65,6 +65,7 @@ export const formatsOf: Record<DatasetKind, string[]> = {
   rm: ["instructd", "trl_reward", "openai_dpo", "axolotl_rm", "axolotl_kway", "oasst"],
   ppo: ["instructd", "trl_prompts"],
   eval: ["instructd", "axolotl_kway", "oasst"],
+  toxicity: ["instructd", "axolotl_kway"],
 };
 
 export async function exportDataset(d: Dataset, format: string): Promise<Blob> {
