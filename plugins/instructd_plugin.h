@@ -36,7 +36,7 @@ extern "C" {
 
 #define INSTRUCTD_PLUGIN_MAGIC 0x444e5349u /* "ISND" */
 #define INSTRUCTD_ABI_MAJOR 1u
-#define INSTRUCTD_ABI_MINOR 0u
+#define INSTRUCTD_ABI_MINOR 1u
 
 /* Does the table `t` reach as far as member `m`? */
 #define INSTRUCTD_HAS(t, type, m)                                                                  \
@@ -181,8 +181,9 @@ struct instructd_host {
      * to close, or -1 with err. [job] */
     int (*file_open)(instructd_job *job, const char *file_id, char *err);
     /* Resolves a model name ("instruct", "instruct@pol_...", "pol_...") to a policy id, which stays
-     * on disk until the job ends. An alias may stand for another policy the next time: note the id
-     * where a resumed run must find the same. id has INSTRUCTD_POLICY_ID_BYTES. [job] */
+     * on disk until the job ends or policy_release. An alias may stand for another policy the next
+     * time: note the id where a resumed run must find the same. id has INSTRUCTD_POLICY_ID_BYTES.
+     * [job] */
     int (*policy_resolve)(instructd_job *job, const char *name, char *id, char *err);
     /* Where an id's weights lie: a checkpoint directory in Hugging Face layout, or a GGUF file;
      * immutable. Writes at most cap bytes with the NUL. [job] */
@@ -230,6 +231,13 @@ struct instructd_host {
      * result
      * (`fine_tuned_model`). [job] */
     int (*publish)(instructd_job *job, const instructd_publish *publish, char *id, char *err);
+
+    /* -- since 1.1: ask with INSTRUCTD_HAS -- */
+
+    /* The job needs a policy that policy_resolve or policy_path named no more: a long job that
+     * looks at many would else keep them all on disk. However often it was asked for, once is
+     * enough; the job's own model stays. [job] */
+    void (*policy_release)(instructd_job *job, const char *id);
 };
 
 /* ---- what a plugin is -------------------------------------------------------------------------

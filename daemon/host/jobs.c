@@ -29,26 +29,26 @@ static bool is_live(void *arg, const char *id)
     return live;
 }
 
-/* What live jobs start from stays on disk. */
+/* What live jobs start from and need stays on disk. */
 static bool hold_models(jobs *j, error_text *err)
 {
-    char path[PATH_MAX], after[65] = "";
-    for (bool more = true; more;) {
+    char after[65] = "";
+    bool good = true;
+    for (bool more = true; more && good;) {
         store_job *rows;
         size_t n;
         store_page page = {.after = after, .limit = 100};
-        error_text why;
         if (store_job_list(j->rooms.store, page, STORE_JOB_LIVE, &rows, &n, &more, err) != STORE_OK)
             return false;
         for (size_t i = 0; i < n; i++) {
-            job_holds_add(j->holds, rows[i].id, rows[i].model_policy, path, sizeof path, &why);
+            good = good && job_holds_recall(j->holds, &rows[i], err);
             snprintf(after, sizeof after, "%s", rows[i].id);
             store_job_free(&rows[i]);
         }
         free(rows);
         more = more && n;
     }
-    return true;
+    return good;
 }
 
 static bool start_lane(jobs *j, job_lane *lane, bool checks)
@@ -87,7 +87,7 @@ static jobs *create(const jobs_options *options)
     pthread_cond_init(&j->news_cond, &monotonic);
     pthread_condattr_destroy(&monotonic);
     pthread_mutex_init(&j->mutex, NULL);
-    j->holds = job_holds_create(options->publisher);
+    j->holds = job_holds_create(options->publisher, options->store);
     return j;
 }
 

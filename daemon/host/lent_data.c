@@ -67,7 +67,7 @@ typedef struct model_call {
 static int hold(const instructd_job *job, const char *id, char *path, size_t cap, char *err)
 {
     error_text why;
-    publish_result result = job_holds_add(job->holds, job->row.id, id, path, cap, &why);
+    publish_result result = job_holds_need(job->holds, job->row.id, id, path, cap, &why);
     return result == PUBLISH_OK
                ? INSTRUCTD_OK
                : train_job_fail(err, train_job_code_of(result), "%.400s", why.text);
@@ -104,6 +104,20 @@ static int policy_path(instructd_job *job, const char *id, char *path, size_t ca
     return train_job_call(job, do_policy_path, &c, err);
 }
 
+static int do_policy_release(void *arg)
+{
+    const model_call *c = arg;
+    if (strcmp(c->name, c->job->row.model_policy) != 0)
+        job_holds_let_go(c->job->holds, c->job->row.id, c->name);
+    return INSTRUCTD_OK;
+}
+
+static void policy_release(instructd_job *job, const char *id)
+{
+    model_call c = {job, id ? id : "", NULL, 0, NULL};
+    train_job_call(job, do_policy_release, &c, NULL);
+}
+
 /* ---- checkpoints ---- */
 
 static int do_checkpoint_dir(void *arg)
@@ -127,4 +141,5 @@ void lent_data(instructd_host *abi)
     abi->policy_resolve = policy_resolve_name;
     abi->policy_path = policy_path;
     abi->checkpoint_dir = checkpoint_dir;
+    abi->policy_release = policy_release;
 }

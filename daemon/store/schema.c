@@ -149,6 +149,12 @@ static const char *const steps[] = {
     " CHECK (criterion = 'general' OR (criterion = 'toxicity' AND kind = 'eval'));"
     "ALTER TABLE rankings ADD COLUMN criterion TEXT NOT NULL DEFAULT 'general'"
     " CHECK (criterion = 'general' OR (criterion = 'toxicity' AND kind = 'eval'));",
+
+    /* What jobs that have not ended need of the disk, beside the model that their row names. */
+    "CREATE TABLE needs ("
+    " job TEXT NOT NULL REFERENCES jobs(id), policy TEXT NOT NULL,"
+    " PRIMARY KEY (job, policy)) STRICT, WITHOUT ROWID;"
+    "CREATE INDEX policies_of_job ON policies(job, row);",
 };
 
 const schema schema_current = {steps, sizeof steps / sizeof steps[0]};

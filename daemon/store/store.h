@@ -129,6 +129,18 @@ store_status store_job_result(store *s, const char *id, const char *fine_tuned_m
 store_status store_job_progress(store *s, const char *id, uint64_t done, uint64_t total,
                                 uint64_t trained_tokens, error_text *err);
 
+/* A policy that the job needs on disk, beside its model_policy, until it ends (the rows go with the
+ * move to an end state) or lets it go. Putting one that is there and dropping one that is not is
+ * STORE_OK. */
+store_status store_need_put(store *s, const char *job, const char *policy, error_text *err);
+store_status store_need_drop(store *s, const char *job, const char *policy, error_text *err);
+typedef struct store_need {
+    char policy[65];
+} store_need;
+/* *needs is a malloc'd array of *n, the caller's; NULL if there are none. */
+store_status store_need_list(store *s, const char *job, store_need **needs, size_t *n,
+                             error_text *err);
+
 /* ---- what a job tells -------------------------------------------------------------------------
  */
 
@@ -194,6 +206,16 @@ void store_policy_free(store_policy *p);
 store_status store_policy_put(store *s, const store_policy *p,
                               error_text *err); /* insert or replace */
 store_status store_policy_get(store *s, const char *id, store_policy *out, error_text *err);
+
+/* What a policy is to the jobs. */
+typedef struct store_policy_use {
+    char job[65];   /* that has not ended and needs it: its model, a name in its method's object, or
+                       a need; "" if none */
+    bool result;    /* some job's fine_tuned_model */
+    bool making;    /* the job that made it has not ended */
+    uint64_t newer; /* later policies of the same job that never served */
+} store_policy_use;
+store_status store_policy_uses(store *s, const char *id, store_policy_use *out, error_text *err);
 
 typedef struct store_move {
     char *alias, *policy, *previous /* or NULL */, *in_flight /* "pin" | "recompute" */;

@@ -197,6 +197,13 @@ ON_STORE static store_status judge(database *db, const char *id, error_text *err
     return found ? STORE_CONFLICT : STORE_NOT_FOUND;
 }
 
+ON_STORE static store_status forget_needs(database *db, const char *job, error_text *err)
+{
+    statement q = statement_begin(db, "DELETE FROM needs WHERE job = ?");
+    bind_text(&q, job);
+    return statement_run(&q, err);
+}
+
 typedef struct move_args {
     const char *id;
     unsigned from_mask;
@@ -230,8 +237,10 @@ ON_STORE static store_status move(database *db, void *arg, error_text *err)
     bind_text(&q, change->fine_tuned_model);
     bind_text(&q, a->id);
     bind_i64(&q, a->from_mask);
-    const store_status status = statement_run(&q, err);
-    return status == STORE_OK ? judge(db, a->id, err) : status;
+    store_status status = statement_run(&q, err);
+    if (status == STORE_OK)
+        status = judge(db, a->id, err);
+    return status == STORE_OK && ends ? forget_needs(db, a->id, err) : status;
 }
 
 store_status store_job_move(store *s, const char *id, unsigned from_mask, store_job_status to,

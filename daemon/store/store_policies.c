@@ -1,5 +1,6 @@
 #include "store/store_internal.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #define COLUMNS "id, stage, state, job, created_at"
@@ -66,4 +67,60 @@ store_status store_policy_get(store *s, const char *id, store_policy *out, error
 {
     get_args a = {id, out};
     return store__read(s, get, &a, err);
+}
+
+/* ---- what jobs make of it ---- */
+
+typedef struct use_args {
+    const char *id;
+    store_policy_use *out;
+} use_args;
+
+/* An id is unlike any other text, so finding it anywhere in a method's object is finding it named.
+ */
+ON_STORE static store_status find_user(database *db, const use_args *a, error_text *err)
+{
+    statement q = statement_begin(
+        db, "SELECT id FROM jobs WHERE (1 << status) & ?1 AND (model_policy = ?2 OR"
+            " instr(method_json, ?2) OR EXISTS (SELECT 1 FROM needs WHERE job = jobs.id AND"
+            " policy = ?2)) LIMIT 1");
+    bind_i64(&q, STORE_JOB_LIVE);
+    bind_text(&q, a->id);
+    char *job = statement_row(&q) ? column_text(&q) : NULL;
+    if (job)
+        snprintf(a->out->job, sizeof a->out->job, "%s", job);
+    free(job);
+    return statement_end(&q, err);
+}
+
+ON_STORE static store_status find_maker(database *db, const use_args *a, error_text *err)
+{
+    statement q = statement_begin(
+        db, "SELECT EXISTS (SELECT 1 FROM jobs WHERE instr(fine_tuned_model, ?2)),"
+            " EXISTS (SELECT 1 FROM jobs, policies AS p WHERE p.id = ?2 AND jobs.id = p.job"
+            " AND (1 << jobs.status) & ?1),"
+            " (SELECT count(*) FROM policies AS p, policies AS later WHERE p.id = ?2 AND"
+            " later.job = p.job AND later.row > p.row AND later.state = 'validated')");
+    bind_i64(&q, STORE_JOB_LIVE);
+    bind_text(&q, a->id);
+    if (statement_row(&q)) {
+        a->out->result = column_i64(&q);
+        a->out->making = column_i64(&q);
+        a->out->newer = column_u64(&q);
+    }
+    return statement_end(&q, err);
+}
+
+ON_STORE static store_status uses(database *db, void *arg, error_text *err)
+{
+    const use_args *a = arg;
+    *a->out = (store_policy_use){.job = ""};
+    const store_status status = find_user(db, a, err);
+    return status == STORE_OK ? find_maker(db, a, err) : status;
+}
+
+store_status store_policy_uses(store *s, const char *id, store_policy_use *out, error_text *err)
+{
+    use_args a = {id, out};
+    return store__read(s, uses, &a, err);
 }

@@ -150,6 +150,16 @@ static job_code measure(gate *g, const host_policy *policy, const eng_net *like,
     return code;
 }
 
+/* A name of the job's stands for it: it is needed as long as the job lasts. */
+static bool is_of_job(const job *j, const char *id)
+{
+    const char *const names[] = {j->model, j->names.reference, j->names.reward_model};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        if (names[i] && strcmp(names[i], id) == 0)
+            return true;
+    return false;
+}
+
 static job_code measure_current(gate *g, const char *alias, const eng_net *like, eng_error *err)
 {
     host_policy policy;
@@ -158,12 +168,16 @@ static job_code measure_current(gate *g, const char *alias, const eng_net *like,
     job_code code = host_policy_find(&g->job->host, alias, &policy, err);
     if (code == INSTRUCTD_E_NOT_FOUND)
         code = host_policy_find(&g->job->host, g->job->model, &policy, err);
-    if (code != INSTRUCTD_OK || strcmp(policy.id, g->current) == 0)
+    if (code != INSTRUCTD_OK)
         return code;
-    g->current[0] = 0;
-    code = measure(g, &policy, like, err);
-    if (code == INSTRUCTD_OK)
-        memcpy(g->current, policy.id, sizeof g->current);
+    if (strcmp(policy.id, g->current) != 0) {
+        g->current[0] = 0;
+        code = measure(g, &policy, like, err);
+        if (code == INSTRUCTD_OK)
+            memcpy(g->current, policy.id, sizeof g->current);
+    }
+    if (!is_of_job(g->job, policy.id)) /* its figures are remembered; its files need not stay */
+        host_policy_release(&g->job->host, policy.id);
     return code;
 }
 

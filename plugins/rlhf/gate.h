@@ -6,9 +6,9 @@
  *   lm_loss_rise  nats per token on held-out text, new minus current
  *   seconds       that this took
  *
- * The current policy is measured once and remembered by its id. It may be of another shape than the
- * job's (the alias stood for another model); one with other tokens is not comparable, and nothing
- * is measured against it.
+ * The current policy is measured once and remembered by its id; the host need not keep it. It may
+ * be of another shape than the job's (the alias stood for another model); one with other tokens is
+ * not comparable, and nothing is measured against it.
  *
  * Threads: the job's one thread. */
 #ifndef RLHF_GATE_H

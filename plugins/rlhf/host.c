@@ -110,6 +110,12 @@ job_code host_policy_find(const job_host *host, const char *name, host_policy *o
     return host->table->policy_path(host->job, out->id, out->path, sizeof out->path, err->text);
 }
 
+void host_policy_release(const job_host *host, const char *id)
+{
+    if (INSTRUCTD_HAS(host->table, instructd_host, policy_release))
+        host->table->policy_release(host->job, id);
+}
+
 job_code host_checkpoint_dir(const job_host *host, char *path, eng_error *err)
 {
     return host->table->checkpoint_dir(host->job, path, HOST_PATH_BYTES, err->text);

@@ -58,6 +58,8 @@ typedef struct host_policy {
 } host_policy;
 ENG_MUST_CHECK job_code host_policy_find(const job_host *host, const char *name, host_policy *out,
                                          eng_error *err);
+/* The job needs what it found no more; not for what its names stand for (models_fix). */
+void host_policy_release(const job_host *host, const char *id);
 /* path has HOST_PATH_BYTES. */
 ENG_MUST_CHECK job_code host_checkpoint_dir(const job_host *host, char *path, eng_error *err);
 

@@ -293,6 +293,42 @@ TEST(a_job_that_the_end_of_the_daemon_interrupts_goes_on_at_the_next_start)
     scene_close(&s);
 }
 
+static size_t needs_of(const scene *s, const char *id, const char *first)
+{
+    store_need *needs;
+    size_t n;
+    STORE_GOOD(store_need_list(s->options.store, id, &needs, &n, &err));
+    if (n)
+        EXPECT_STR(needs[0].policy, first);
+    free(needs);
+    return n;
+}
+
+TEST(policies_that_a_job_has_named_are_kept_for_it_over_a_restart)
+{
+    scene s = scene_begin();
+    scene_file(&s, "file-a", "step\n");
+    const char *id =
+        create_job(&s, (wish){.n_steps = 200, .step_ms = 2, .deed = "look", .at_step = 2});
+    await_step(&s, id, 3);
+    EXPECT_EQ(needs_of(&s, id, "pol_000000000000000a"), 1);
+    EXPECT_EQ(fake.held, 2); /* and its model; the other one it let go */
+    EXPECT(jobs_free(s.jobs));
+    EXPECT_EQ(fake.held, 0);
+    store_policy_use use;
+    STORE_GOOD(store_policy_uses(s.options.store, "pol_000000000000000a", &use, &err));
+    EXPECT_STR(use.job, id);
+    STORE_GOOD(store_policy_uses(s.options.store, "pol_000000000000000b", &use, &err));
+    EXPECT_STR(use.job, "");
+
+    scene_start_jobs(&s);
+    EXPECT_EQ(fake.held, 2);
+    await_status(&s, id, STORE_JOB_SUCCEEDED);
+    await_no_directory(id);
+    EXPECT_EQ(needs_of(&s, id, ""), 0);
+    scene_close(&s);
+}
+
 TEST(a_pause_asked_for_survives_the_end_of_the_daemon)
 {
     scene s = scene_open(ECHO_PLUGIN);

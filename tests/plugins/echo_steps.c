@@ -122,6 +122,18 @@ static int sample(const instructd_host *host, instructd_job *job, const instruct
     return host->sampler_load(job, &weights, id, err);
 }
 
+/* Names two models and keeps the first. */
+static int look(const instructd_host *host, instructd_job *job, char *err)
+{
+    char id[INSTRUCTD_POLICY_ID_BYTES];
+    int rc = host->policy_resolve(job, "pol_000000000000000a", id, err);
+    if (rc == INSTRUCTD_OK)
+        rc = host->policy_resolve(job, "pol_000000000000000b", id, err);
+    if (rc == INSTRUCTD_OK)
+        host->policy_release(job, id);
+    return rc;
+}
+
 static int do_deed(const instructd_host *host, instructd_job *job, const instructd_job_spec *spec,
                    char *err)
 {
@@ -138,6 +150,8 @@ static int do_deed(const instructd_host *host, instructd_job *job, const instruc
         return publish(host, job, spec, err);
     if (does(spec, "sample"))
         return sample(host, job, spec, err);
+    if (does(spec, "look"))
+        return look(host, job, err);
     if (does(spec, "spin"))
         return hang(host, job, 0, err);
     return does(spec, "hang") ? hang(host, job, 1, err) : INSTRUCTD_OK;

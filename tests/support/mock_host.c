@@ -24,6 +24,7 @@ enum {
 
 typedef struct named_policy {
     char name[80], id[INSTRUCTD_POLICY_ID_BYTES], path[PATH_BYTES];
+    bool needed; /* asked for and not let go */
 } named_policy;
 
 typedef struct metric_row {
@@ -241,11 +242,28 @@ static int policy_resolve(instructd_job *job, const char *name, char *id, char *
 
 static int policy_path(instructd_job *job, const char *id, char *path, size_t cap, char *err)
 {
-    const named_policy *p = find_policy(of_job(job), id);
+    named_policy *p = find_policy(of_job(job), id);
     if (!p)
         return refuse(err, INSTRUCTD_E_NOT_FOUND, "no such policy", id);
     snprintf(path, cap, "%s", p->path);
+    p->needed = true;
     return INSTRUCTD_OK;
+}
+
+static void policy_release(instructd_job *job, const char *id)
+{
+    mock_host *m = of_job(job);
+    for (uint32_t i = 0; i < m->n_policies; i++)
+        if (strcmp(m->policies[i].id, id) == 0)
+            m->policies[i].needed = false;
+}
+
+bool mock_host_needs(const mock_host *m, const char *id)
+{
+    bool needed = false;
+    for (uint32_t i = 0; i < m->n_policies; i++)
+        needed |= m->policies[i].needed && strcmp(m->policies[i].id, id) == 0;
+    return needed;
 }
 
 static int checkpoint_dir(instructd_job *job, char *path, size_t cap, char *err)
@@ -478,6 +496,7 @@ mock_host *mock_host_create(const mock_options *options)
                                 .file_open = file_open,
                                 .policy_resolve = policy_resolve,
                                 .policy_path = policy_path,
+                                .policy_release = policy_release,
                                 .checkpoint_dir = checkpoint_dir,
                                 .pool_width = pool_width,
                                 .pool_run = pool_run,

@@ -90,6 +90,8 @@ typedef struct mock_publish {
 } mock_publish;
 uint32_t mock_host_publishes(const mock_host *m);
 const mock_publish *mock_host_publish(const mock_host *m, uint32_t i);
+/* Has the job asked for the policy and not let it go? */
+bool mock_host_needs(const mock_host *m, const char *id);
 double mock_publish_measured(const mock_publish *p, const char *name); /* NAN: not measured */
 
 #endif

@@ -472,6 +472,10 @@ TEST(every_n_iterations_the_alias_is_offered_the_average)
     }
     EXPECT(mock_host_had_event(m, "instruct stays as it is"));
     EXPECT(mock_host_had_event(m, "step 4: instruct is now"));
+    /* What the gate looked at on the way is let go, what the job's names stand for is not. */
+    EXPECT(!mock_host_needs(m, mock_host_publish(m, 1)->id));
+    EXPECT(mock_host_needs(m, mock_host_publish(m, 0)->parent));
+    EXPECT(mock_host_needs(m, mock_host_publish(m, 0)->reward_model));
     mock_host_free(m);
 }
 
