@@ -48,18 +48,9 @@ static exit_code show(const action_context *a, problem *p)
 
 static exit_code delete (const action_context *a, problem *p)
 {
-    char path[PATH_ROOM], *raw = NULL;
-    cJSON *json;
+    char path[PATH_ROOM];
     snprintf(path, sizeof path, "/v1/files/%s", a->name);
-    exit_code code = server_call(a->server, &(http_call){.path = path, .method = "DELETE"}, &json,
-                                 &raw, NULL, p);
-    if (code == EXIT_DONE && a->o->json)
-        terminal_line(a->out, raw);
-    else if (code == EXIT_DONE)
-        terminal_printf(a->out, "%s deleted\n", a->name);
-    free(raw);
-    cJSON_Delete(json);
-    return code;
+    return object_delete(a->server, a->o, path, a->name, a->out, p);
 }
 
 exit_code cmd_files(const options *o, terminal *out, terminal *err, problem *p)

@@ -41,8 +41,19 @@ static exit_code show(const action_context *a, problem *p)
     return object_show(a->server, a->o, path, a->out, p);
 }
 
+static exit_code delete (const action_context *a, problem *p)
+{
+    char path[PATH_ROOM];
+    snprintf(path, sizeof path, "/v1/policies/%s", a->name);
+    return object_delete(a->server, a->o, path, a->name, a->out, p);
+}
+
 exit_code cmd_policies(const options *o, terminal *out, terminal *err, problem *p)
 {
-    static const action actions[] = {{"list", ACTION_ALONE, list}, {"show", ACTION_ID, show}};
+    static const action actions[] = {
+        {"list", ACTION_ALONE, list},
+        {"show", ACTION_ID, show},
+        {"delete", ACTION_IDS, delete},
+    };
     return actions_run(actions, sizeof actions / sizeof actions[0], "a policy", o, out, err, p);
 }

@@ -34,8 +34,12 @@ static const struct {
     {COMMAND_FILES, "files [ACTION [FILE...]]", "list, upload and delete data files",
      "Actions: list, upload PATH..., show FILE, delete FILE...\n"},
     {COMMAND_METHODS, "methods [METHOD]", "what can be trained, with which hyperparameters", ""},
-    {COMMAND_POLICIES, "policies [list|show POLICY|ALIAS]",
-     "list policies and where they come from", ""},
+    {COMMAND_POLICIES, "policies [ACTION [POLICY...]]",
+     "list policies and where they come from, delete some",
+     "Actions: list, show POLICY|ALIAS, delete POLICY...\n"
+     "A job's result stays on disk until it is deleted. What serves, what a rollback goes to and "
+     "what\n"
+     "a job needs is refused.\n"},
     {COMMAND_ALIASES, "aliases [ACTION [ALIAS]]", "list the names that policies serve under",
      "Actions: list, show ALIAS, history ALIAS.\n"},
     {COMMAND_PUBLISH, "publish POLICY", "let an alias stand for another policy",

@@ -70,3 +70,19 @@ exit_code object_show(server *s, const options *o, const char *path, terminal *o
     cJSON_Delete(object);
     return code;
 }
+
+exit_code object_delete(server *s, const options *o, const char *path, const char *name,
+                        terminal *out, problem *p)
+{
+    char *raw = NULL;
+    cJSON *json = NULL;
+    exit_code code =
+        server_call(s, &(http_call){.path = path, .method = "DELETE"}, &json, &raw, NULL, p);
+    if (code == EXIT_DONE && o->json)
+        terminal_line(out, raw);
+    else if (code == EXIT_DONE)
+        terminal_printf(out, "%s deleted\n", name);
+    free(raw);
+    cJSON_Delete(json);
+    return code;
+}

@@ -148,7 +148,7 @@ static const struct {
     {"jobs", COMMAND_JOBS, 2},
     {"files", COMMAND_FILES, ARGUMENTS_MAX},
     {"methods", COMMAND_METHODS, 1},
-    {"policies", COMMAND_POLICIES, 2},
+    {"policies", COMMAND_POLICIES, ARGUMENTS_MAX},
     {"aliases", COMMAND_ALIASES, 2},
     {"publish", COMMAND_PUBLISH, 1},
     {"rollback", COMMAND_ROLLBACK, 0},

@@ -313,14 +313,16 @@ bool api_publish_fail(api_error *err, publish_result result, const char *param,
     case PUBLISH_STALE:
     case PUBLISH_EXISTS:
         return api_fail(err, 412, "conflict_error", "etag_mismatch", NULL, "%s", why->text);
+    case PUBLISH_IN_USE:
+        return api_fail(err, 409, "conflict_error", "state_conflict", NULL, "%s", why->text);
     case PUBLISH_NOT_FOUND:
         return api_fail(err, 404, "not_found_error", "not_found", param, "%s", why->text);
     case PUBLISH_NO_MEMORY:
         return api_fail(err, 503, "unavailable_error", "out_of_memory", NULL, "%s", why->text);
     case PUBLISH_UNAVAILABLE:
-        log_event(LOG_ERROR, "alias_not_moved", "error=\"%s\"", why->text);
+        log_event(LOG_ERROR, "disk_fails", "error=\"%s\"", why->text);
         return api_fail(err, 503, "unavailable_error", NULL, NULL,
-                        "the disk cannot be written right now; nothing was moved");
+                        "the disk cannot be written right now; nothing was changed");
     case PUBLISH_OK:
     case PUBLISH_REFUSED:
     case PUBLISH_INVALID:

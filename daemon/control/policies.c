@@ -1,6 +1,7 @@
 /* /v1/policies: what there is, and the files of each. */
 #include "control/policies.h"
 
+#include "api/json_out.h"
 #include "api/list.h"
 #include "api/policies.h"
 #include "base/log.h"
@@ -90,6 +91,22 @@ bool control_policies_list(const control *c, const control_request *request, con
                     write_page(c, list + at, n - at, page.page.limit, reply, err);
     free(list);
     return ok;
+}
+
+bool control_policy_delete(const control *c, const control_request *request, control_reply *reply,
+                           api_error *err)
+{
+    const char *id = request->names[0];
+    error_text why;
+    if (!c->publisher)
+        return control_not_ready(err);
+    const publish_result result = publisher_remove(c->publisher, id, request->actor, &why);
+    if (result != PUBLISH_OK)
+        return api_publish_fail(err, result, NULL, &why);
+    JSON_LIT(&reply->body, "{\"id\":");
+    json_cstring(&reply->body, id);
+    JSON_LIT(&reply->body, ",\"object\":\"policy\",\"deleted\":true}");
+    return true;
 }
 
 /* ---- files ---- */

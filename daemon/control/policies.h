@@ -6,6 +6,7 @@
 
 control_fn control_policies_list;     /* GET /v1/policies */
 control_fn control_policy_get;        /* GET /v1/policies/{id} */
+control_fn control_policy_delete;     /* DELETE /v1/policies/{id} */
 control_fn control_policy_files_list; /* GET /v1/policies/{id}/files */
 control_fn control_policy_file_get;   /* GET /v1/policies/{id}/files/{name} */
 control_fn control_aliases_list;      /* GET /v1/aliases */

@@ -67,6 +67,7 @@ int train_job_code_of(publish_result result)
     case PUBLISH_REFUSED:
     case PUBLISH_STALE: /* somebody moved the alias meanwhile, and has the last word */
     case PUBLISH_EXISTS:
+    case PUBLISH_IN_USE:
         return INSTRUCTD_E_REFUSED;
     case PUBLISH_INVALID:
         return INSTRUCTD_E_INVALID;

@@ -100,6 +100,7 @@ static const route routes[] = {
 
     MANAGE("/v1/policies",                   GET,  KEY_INFER, ROUTE_BODY_NONE, control_policies_list,     "policies"),
     MANAGE("/v1/policies/{id}",              GET,  KEY_INFER, ROUTE_BODY_NONE, control_policy_get,        "policy"),
+    MANAGE("/v1/policies/{id}",            DELETE, KEY_TRAIN, ROUTE_BODY_NONE, control_policy_delete,     "policy"),
     MANAGE("/v1/policies/{id}/files",        GET,  KEY_TRAIN, ROUTE_BODY_NONE, control_policy_files_list, "policy_files"),
     MANAGE("/v1/policies/{id}/files/{name}", GET,  KEY_TRAIN, ROUTE_BODY_NONE, control_policy_file_get,   "policy_file"),
     MANAGE("/v1/aliases",                    GET,  KEY_INFER, ROUTE_BODY_NONE, control_aliases_list,      "aliases"),

@@ -100,6 +100,9 @@ policy_room policy_registry_room(policy_registry *r, const char *alias);
 /* Drops one policy that no request holds and no alias points at: a spare one, oldest first, then an
  * alias's previous one. False when there is none. */
 bool policy_registry_evict(policy_registry *r);
+/* Drops this one, if it is resident. False: a request holds it, an alias points at it, or it is
+ * POLICY_HELD. */
+bool policy_registry_drop(policy_registry *r, const char *id);
 /* Waits until `change` has moved on or ms have passed. */
 void policy_registry_wait(policy_registry *r, uint64_t change, uint32_t ms);
 

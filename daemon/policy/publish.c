@@ -229,8 +229,7 @@ static publish_result publish(publisher *p, const publish_request *request, int6
     if (request->alias)
         result = move_alias(p, request, id, version, err);
     policy_unref(made);
-    if (result == PUBLISH_OK)
-        publisher_collect(p);
+    publisher_collect(p); /* also after a stale one, which is a policy that never served */
     return result;
 }
 
@@ -280,6 +279,7 @@ static void count(publisher *p, publish_result result, double seconds)
         [PUBLISH_NOT_FOUND] = METRIC_PUBLISHES_INVALID,
         [PUBLISH_STALE] = METRIC_PUBLISHES_STALE,
         [PUBLISH_EXISTS] = METRIC_PUBLISHES_STALE,
+        [PUBLISH_IN_USE] = METRIC_PUBLISHES_INVALID, /* of no publish */
     };
     if (!p->metrics)
         return;

@@ -90,7 +90,8 @@ typedef enum publish_result {
     PUBLISH_UNAVAILABLE, /* disk: nothing moved */
     PUBLISH_NOT_FOUND,   /* no such policy or alias */
     PUBLISH_STALE,       /* expected_version is not the alias's */
-    PUBLISH_EXISTS       /* create only, and it is there */
+    PUBLISH_EXISTS,      /* create only, and it is there */
+    PUBLISH_IN_USE       /* publisher_remove alone: err says by what */
 } publish_result;
 
 /* Steps 1-10 of RELIABILITY §5. id receives the policy's id also when it existed before. */
@@ -132,6 +133,11 @@ publish_result publisher_ensure(publisher *p, const char *id, error_text *err);
 publish_result publisher_hold(publisher *p, const char *id, char *path, size_t cap,
                               error_text *err);
 void publisher_release(publisher *p, const char *id);
+
+/* Removes a policy from disk, and from memory if nobody uses it: a job's result that is wanted no
+ * more. PUBLISH_IN_USE: it serves, is what a rollback goes to, is needed by a job or held, requests
+ * run on it, or it is the base model. */
+publish_result publisher_remove(publisher *p, const char *id, const char *actor, error_text *err);
 
 /* ---- what there is ---- */
 

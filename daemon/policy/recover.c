@@ -258,9 +258,10 @@ static void add_missing_policies(publisher *p)
         eng_error ignored;
         char path[VERSIONS_PATH_BYTES], stage[POLICY_STAGE_BYTES] = "pretrained";
         const store_status status = store_policy_get(p->store, list[i].id, &row, &err);
+        const bool known = status == STORE_OK && strcmp(row.state, "removed") != 0;
         if (status == STORE_OK)
             store_policy_free(&row);
-        if (status != STORE_NOT_FOUND || !publisher_locate(p, list[i].id, path))
+        if (known || status == STORE_UNAVAILABLE || !publisher_locate(p, list[i].id, path))
             continue;
         if (strcmp(list[i].id, p->base_id) == 0)
             memcpy(stage, p->base_stage, sizeof stage);

@@ -389,6 +389,17 @@ bool policy_registry_evict(policy_registry *r)
     return victim != NULL;
 }
 
+bool policy_registry_drop(policy_registry *r, const char *id)
+{
+    pthread_mutex_lock(&r->mutex);
+    resident *e = find_resident(r, id);
+    const bool free_to_go = !e || (!in_use(e) && naming_of(r, e->policy) != CURRENT);
+    if (e && free_to_go)
+        move_out(r, e);
+    pthread_mutex_unlock(&r->mutex);
+    return free_to_go;
+}
+
 void policy_registry_wait(policy_registry *r, uint64_t change, uint32_t ms)
 {
     struct timespec until;

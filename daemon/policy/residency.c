@@ -366,9 +366,12 @@ void publisher_release(publisher *p, const char *id)
 {
     pthread_mutex_lock(&p->mutex);
     hold *h = find_hold(p, id);
-    if (h && --h->count == 0)
+    const bool last = h && --h->count == 0;
+    if (last)
         *h = p->holds[--p->n_holds];
     pthread_mutex_unlock(&p->mutex);
+    if (last && p->worker)
+        worker_kick(p->worker); /* it may have been all that kept it */
 }
 
 bool publisher_doom(publisher *p, const char *id)
@@ -379,4 +382,11 @@ bool publisher_doom(publisher *p, const char *id)
         snprintf(p->doomed, sizeof p->doomed, "%s", id);
     pthread_mutex_unlock(&p->mutex);
     return !held;
+}
+
+void publisher_spare(publisher *p)
+{
+    pthread_mutex_lock(&p->mutex);
+    p->doomed[0] = 0;
+    pthread_mutex_unlock(&p->mutex);
 }

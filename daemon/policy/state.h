@@ -6,7 +6,7 @@
  *   residency.c   policies into memory: where they lie, room, loading, holds
  *   publish.c     weights to a policy
  *   moves.c       aliases
- *   collect.c     what disk need not keep
+ *   collect.c     what disk need not keep, or is asked not to
  *   records.c     rows, events, and what the API tells
  *
  * Writing, verifying, loading and collecting happen on the worker alone (w), so one at a time.
@@ -79,6 +79,7 @@ publish_result publisher_bring_in(publisher *p, const char *id, const char *alia
 void publisher_warm(publisher *p, const char *id, const char *alias);
 /* False if the policy is held; else no hold on it can begin from now on. [worker] */
 bool publisher_doom(publisher *p, const char *id);
+void publisher_spare(publisher *p); /* takes the last doom back, or ends it [worker] */
 /* Runs fn(arg) on the worker and waits for it. */
 void publisher_run(publisher *p, void (*fn)(void *arg), void *arg);
 publish_result publish_result_of(eng_status status);
@@ -102,7 +103,7 @@ void publisher_enter_alias(publisher *p, const alias_file *f, uint64_t last_numb
 
 /* ---- collect.c ---- */
 
-/* Removes retired policies that no alias's lines, hold, request or job's result names. [worker] */
+/* Removes what the README's table lets go. [worker] */
 void publisher_collect(publisher *p);
 
 /* ---- records.c ---- */

@@ -197,7 +197,7 @@ store_status store_checkpoint_list(store *s, const char *job, store_page page,
 
 /* What the directory of a policy cannot say (its manifest holds no clock and no state). */
 typedef struct store_policy {
-    char *id, *stage, *state /* "validated", "active", "retired", "quarantined" */;
+    char *id, *stage, *state /* "validated", "active", "retired", "quarantined", "removed" */;
     char *job; /* that made it, or NULL */
     int64_t created_at;
 } store_policy;

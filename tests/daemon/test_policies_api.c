@@ -152,6 +152,28 @@ TEST(policies_are_told_from_manifest_and_audit)
     close_scene(&s);
 }
 
+static int delete_policy(const scene *s, reply *out, const char *id, const char *key)
+{
+    return call(s, out, "DELETE /v1/policies/%s HTTP/1.1\r\nHost: localhost\r\n%s\r\n", id, key);
+}
+
+TEST(a_policy_that_nothing_needs_can_be_deleted)
+{
+    scene s;
+    reply out;
+    char want[128];
+    open_scene(&s);
+    expect_error(&s, &out, delete_policy(&s, &out, s.one, ""), 401, "missing_api_key");
+    expect_error(&s, &out, delete_policy(&s, &out, s.two, TRAIN_KEY), 409, "serves as other");
+    expect_error(&s, &out, delete_policy(&s, &out, s.base, TRAIN_KEY), 409, "state_conflict");
+    EXPECT_EQ(delete_policy(&s, &out, s.one, TRAIN_KEY), 200);
+    snprintf(want, sizeof want, "{\"id\":\"%s\",\"object\":\"policy\",\"deleted\":true}", s.one);
+    EXPECT_STR(out.body, want);
+    reply_free(&out);
+    expect_error(&s, &out, delete_policy(&s, &out, s.one, TRAIN_KEY), 404, "not_found");
+    close_scene(&s);
+}
+
 TEST(a_move_needs_a_condition_and_the_condition_must_hold)
 {
     static const struct {

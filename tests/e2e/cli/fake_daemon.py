@@ -208,6 +208,11 @@ class FakeDaemon:
     def get_policy(self, request, query, name):
         return reply(200, {"id": name}) if name == OLD else error(404, "not_found", f"no {name}")
 
+    def delete_policy(self, request, query, name):
+        if name != OLD:
+            return error(409, "state_conflict", f"policy {name} serves as instruct")
+        return reply(200, {"id": name, "object": "policy", "deleted": True})
+
     def list_policy_files(self, request, query, name):
         data = [{"name": n, "bytes": len(b), "sha256": hashlib.sha256(b).hexdigest()}
                 for n, b in self.policy_files.items()]
@@ -242,6 +247,7 @@ ROUTES = [
     (r"PUT /v1/aliases/([\w-]+)", "put_alias"),
     (r"POST /v1/aliases/([\w-]+)/rollback", "rollback"),
     (r"GET /v1/policies/([\w-]+)", "get_policy"),
+    (r"DELETE /v1/policies/([\w-]+)", "delete_policy"),
     (r"GET /v1/policies/([\w-]+)/files", "list_policy_files"),
     (r"GET /v1/policies/([\w-]+)/files/([\w.-]+)", "get_policy_file"),
     (r"POST /v1/rewards", "rewards"),

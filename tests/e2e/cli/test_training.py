@@ -391,6 +391,16 @@ def a_job_publishes_to_an_alias_that_is_there_unless_told_to_make_it():
 
 
 @test
+def policies_are_deleted_up_to_the_first_that_is_in_use():
+    with FakeDaemon() as daemon:
+        equal("told", ok(daemon, "policies", "delete", OLD), f"{OLD} deleted\n")
+        done = run(daemon, "policies", "delete", OLD, NEW, OLD)
+        equal("status", done.code, 1)
+        equal("told", done.out, f"{OLD} deleted\n")
+        check("serves as instruct" in done.err, done.err)
+
+
+@test
 def an_alias_shows_its_policy():
     with FakeDaemon() as daemon:
         for name in ("instruct", OLD):
