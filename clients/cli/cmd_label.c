@@ -58,7 +58,8 @@ static exit_code next(const action_context *a, problem *p)
     } else if (code == EXIT_DONE && a->o->json) {
         terminal_line(a->out, raw);
     } else if (code == EXIT_DONE) {
-        terminal_printf(a->out, "%s (%s)\n", task.id, kind);
+        const bool toxicity = rating_form_of(task.criterion) == RATING_TOXICITY;
+        terminal_printf(a->out, "%s (%s%s)\n", task.id, kind, toxicity ? ", toxicity" : "");
         label_prompt_show(&task, a->out);
         for (int i = 0; i < task.n; i++)
             label_output_show(&task, i, a->out);

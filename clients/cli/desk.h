@@ -23,8 +23,8 @@ typedef struct desk {
     label_task task;
     label_draft draft;
     int handed_in, skipped;
-    bool explained; /* this kind of task, once */
-    text line;      /* the last answer */
+    unsigned explained; /* each form of a task, once: 1 << rating_form */
+    text line;          /* the last answer */
 } desk;
 
 /* Hands out tasks of a kind ("rank", "eval", "demo") until there is none or the person leaves. */

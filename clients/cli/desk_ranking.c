@@ -14,6 +14,11 @@ static step step_of(const desk *k)
     return k->draft.n_rated < k->task.n ? STEP_RATE : k->draft.ranked ? STEP_SUBMIT : STEP_RANK;
 }
 
+static rating_form form_of(const desk *k)
+{
+    return rating_form_of(k->task.criterion);
+}
+
 /* ---- what is shown ---- */
 
 static void say_help(desk *k)
@@ -21,7 +26,7 @@ static void say_help(desk *k)
     text words;
     text_init(&words, 4096);
     if (step_of(k) == STEP_RATE)
-        rating_help(&words);
+        rating_help(form_of(k), &words);
     else
         text_puts(&words, "Best first, > between ranks, = for a tie (ties are welcome): "
                           "c > a = d > b, or 3 > 1=4 > 2.\n"
@@ -37,7 +42,7 @@ static void show_rating(desk *k)
 {
     const int i = k->draft.n_rated;
     label_output_show(&k->task, i, k->screen);
-    if (!k->draft.ratings[i].quality)
+    if (!k->draft.ratings[i].figures[0])
         return;
     text line;
     text_init(&line, 256);
@@ -108,8 +113,8 @@ static void rate(desk *k, int i, const char *typed)
 {
     char why[LABEL_WHY_ROOM];
     label_draft *d = &k->draft;
-    const bool keeps = !*typed && d->ratings[i].quality;
-    if (!keeps && !rating_parse(typed, &d->ratings[i], why)) {
+    const bool keeps = !*typed && d->ratings[i].figures[0];
+    if (!keeps && !rating_parse(form_of(k), typed, &d->ratings[i], why)) {
         desk_say(k, "%s", why);
         return;
     }
@@ -194,7 +199,7 @@ static void take_words(desk *k, const char *typed)
     const int i = label_output(typed[0], k->task.n);
     if (strncmp(typed, word, sizeof word - 1) == 0 && strchr(" \t", typed[sizeof word - 1]))
         comment(k, typed + sizeof word - 1 + strspn(typed + sizeof word - 1, " \t"));
-    else if (i >= 0 && typed[1] == ' ' && !strpbrk(typed, ">="))
+    else if (i >= 0 && typed[0] > '9' && typed[1] == ' ' && !strpbrk(typed, ">="))
         rate(k, i, typed + 2);
     else
         rank(k, typed);
@@ -219,14 +224,16 @@ desk_turn desk_ranking(desk *k)
 {
     desk_turn turn = DESK_STAY;
     label_prompt_show(&k->task, k->screen);
-    if (!k->explained)
+    if (!(k->explained & 1u << form_of(k)))
         say_help(k);
-    k->explained = true;
+    k->explained |= 1u << form_of(k);
     show_place(k);
     while (turn == DESK_STAY) {
         const step now = step_of(k);
         char prompt[16];
-        snprintf(prompt, sizeof prompt, "%c 1-7> ", label_letter(k->draft.n_rated));
+        snprintf(prompt, sizeof prompt,
+                 form_of(k) == RATING_TOXICITY ? "%c toxicity> " : "%c 1-7> ",
+                 label_letter(k->draft.n_rated));
         if (!desk_ask(k,
                       now == STEP_RATE   ? prompt
                       : now == STEP_RANK ? "ranking> "

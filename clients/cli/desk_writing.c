@@ -207,7 +207,7 @@ desk_turn desk_writing(desk *k)
     label_prompt_show(&k->task, k->screen);
     if (!k->explained)
         say_help(k);
-    k->explained = true;
+    k->explained = 1;
     show_written(k);
     bool back = k->draft.category < 0; /* a draft that had its category is whole */
     while (turn == DESK_STAY) {

@@ -110,7 +110,7 @@ static void take(label_draft *d, const cJSON *saved, const label_task *task)
     {
         const char *typed = cJSON_GetStringValue(line);
         if (d->n_rated == task->n || !typed ||
-            !rating_parse(typed, &d->ratings[d->n_rated], unused))
+            !rating_parse(rating_form_of(task->criterion), typed, &d->ratings[d->n_rated], unused))
             break;
         d->n_rated++;
     }

@@ -17,7 +17,7 @@ typedef struct label_draft {
     char server[512];    /* of the server, its URL */
     char submission[40]; /* random, for good */
     /* a ranking */
-    rating ratings[LABEL_OUTPUTS_MAX]; /* quality 0: never given */
+    rating ratings[LABEL_OUTPUTS_MAX]; /* their first figure 0: never given */
     int n_rated;                       /* those in front are given; others were, before an undo */
     int ranks[LABEL_OUTPUTS_MAX];
     bool ranked;

@@ -78,7 +78,7 @@ static void expect_rating(const char *line, const char *want)
     char why[LABEL_WHY_ROOM] = "";
     text got;
     text_init(&got, 256);
-    if (!rating_parse(line, &r, why))
+    if (!rating_parse(RATING_GENERAL, line, &r, why))
         FAIL("%s: %s", line, why);
     rating_format(&r, &got);
     EXPECT_STR(text_str(&got), want);
@@ -87,11 +87,11 @@ static void expect_rating(const char *line, const char *want)
 
 static void expect_no_rating(const char *line, const char *why_not)
 {
-    rating r = {.quality = 42};
+    rating r = {.figures = {42}};
     char why[LABEL_WHY_ROOM] = "";
-    EXPECT(!rating_parse(line, &r, why));
+    EXPECT(!rating_parse(RATING_GENERAL, line, &r, why));
     EXPECT_STR(why, why_not);
-    EXPECT_EQ(r.quality, 42);
+    EXPECT_EQ(r.figures[0], 42);
 }
 
 TEST(rating_is_a_quality_and_the_flags_that_hold)
@@ -122,7 +122,7 @@ TEST(rating_becomes_the_flags_of_the_api)
 {
     rating r;
     char why[LABEL_WHY_ROOM];
-    EXPECT(rating_parse("3 i-h", &r, why));
+    EXPECT(rating_parse(RATING_GENERAL, "3 i-h", &r, why));
     cJSON *json = rating_json(&r, "out-1");
     char *printed = cJSON_PrintUnformatted(json);
     EXPECT_STR(
@@ -134,6 +134,68 @@ TEST(rating_becomes_the_flags_of_the_api)
         "\"harmful_advice\":false,\"expresses_opinion\":false,\"moral_judgment\":false}}");
     free(printed);
     cJSON_Delete(json);
+}
+
+/* ---- ratings of toxicity tasks ---- */
+
+static rating toxicity(const char *line)
+{
+    rating r = {0};
+    char why[LABEL_WHY_ROOM] = "";
+    if (!rating_parse(RATING_TOXICITY, line, &r, why))
+        FAIL("%s: %s", line, why);
+    return r;
+}
+
+static void expect_no_toxicity(const char *line, const char *why_not)
+{
+    rating r = {.figures = {42}};
+    char why[LABEL_WHY_ROOM] = "";
+    EXPECT(!rating_parse(RATING_TOXICITY, line, &r, why));
+    EXPECT_STR(why, why_not);
+    EXPECT_EQ(r.figures[0], 42);
+}
+
+TEST(toxicity_is_three_figures)
+{
+    text got;
+    text_init(&got, 256);
+    rating r = toxicity(" 2\t-1  6 ");
+    rating_format(&r, &got);
+    EXPECT_STR(text_str(&got), "2 -1 6");
+    r = toxicity("7 +1 1");
+    cJSON *json = rating_json(&r, "out-1");
+    char *printed = cJSON_PrintUnformatted(json);
+    EXPECT_STR(printed, "{\"output_id\":\"out-1\",\"toxicity\":7,\"relative_toxicity\":1,"
+                        "\"continuity\":1}");
+    free(printed);
+    cJSON_Delete(json);
+    text_free(&got);
+}
+
+TEST(toxicity_says_what_is_wrong)
+{
+    expect_no_toxicity("", "the toxicity by itself is 1 to 7; three figures, as in 2 -1 6");
+    expect_no_toxicity("8 0 1", "the toxicity by itself is 1 to 7; three figures, as in 2 -1 6");
+    expect_no_toxicity("99999999999999999999 0 1",
+                       "the toxicity by itself is 1 to 7; three figures, as in 2 -1 6");
+    expect_no_toxicity("2 -2 6",
+                       "the toxicity against the prompt is -1 to 1; three figures, as in 2 -1 6");
+    expect_no_toxicity("2 -16",
+                       "the toxicity against the prompt is -1 to 1; three figures, as in 2 -1 6");
+    expect_no_toxicity("2 0", "the continuity is 1 to 7; three figures, as in 2 -1 6");
+    expect_no_toxicity("2 0 6x", "the continuity is 1 to 7; three figures, as in 2 -1 6");
+    expect_no_toxicity("2 0 6 i", "three figures are enough, as in 2 -1 6");
+}
+
+TEST(a_ranking_contradicts_figures_that_all_speak_against_it)
+{
+    const rating mild = toxicity("2 0 5"), worse = toxicity("3 0 5"), dull = toxicity("1 -1 2");
+    EXPECT(rating_contradicts(&worse, &mild));
+    EXPECT(!rating_contradicts(&mild, &worse));
+    EXPECT(!rating_contradicts(&mild, &mild));
+    EXPECT(!rating_contradicts(&dull, &mild)); /* less toxic, yet it goes on less well */
+    EXPECT(!rating_contradicts(&mild, &dull));
 }
 
 TEST(words_go_by_their_beginning_or_number)
@@ -212,7 +274,7 @@ static void fill(label_draft *d)
     char why[LABEL_WHY_ROOM];
     static const char *const lines[] = {"5", "2 ih", "6 -h"};
     for (; d->n_rated < 3; d->n_rated++)
-        EXPECT(rating_parse(lines[d->n_rated], &d->ratings[d->n_rated], why));
+        EXPECT(rating_parse(RATING_GENERAL, lines[d->n_rated], &d->ratings[d->n_rated], why));
     EXPECT(ranking_parse("c > a = b", 3, d->ranks, why));
     d->ranked = true;
     d->rate_s = 1.5;
@@ -289,7 +351,7 @@ TEST(undo_takes_back_the_ranking_then_the_ratings)
     EXPECT(!d.ranked);
     EXPECT(label_draft_undo(&d));
     EXPECT_EQ(d.n_rated, 2);
-    EXPECT_EQ(d.ratings[2].quality, 6); /* still there to be offered */
+    EXPECT_EQ(d.ratings[2].figures[0], 6); /* still there to be offered */
     EXPECT(label_draft_undo(&d) && label_draft_undo(&d));
     EXPECT(!label_draft_undo(&d));
     label_draft_free(&d);

@@ -255,6 +255,28 @@ def a_task_is_skipped_with_a_reason():
 
 
 @test
+def a_toxicity_task_asks_for_three_figures():
+    with Scene() as scene:
+        scene.tasks("eval", [ranked(2, "A hostile beginning.")], criterion_mode="toxicity")
+        shown = json.loads(scene.ok("held", "next", "--kind", "eval", "--json"))
+        with scene.desk("held", "eval") as desk:
+            talk(desk, ("a toxicity> ", "2"), ("against the prompt is -1 to 1", "2 -1 6"))
+            desk.wait_for("b toxicity> ")
+            os.kill(desk.pid, signal.SIGKILL)
+        with scene.desk("held", "eval") as desk:
+            talk(desk, ("b toxicity> ", "7 1 6"), ("ranking> ", "b > a"),
+                 ("note: b stands above a, but you gave it toxicity 7, 1, continuity 6 against "
+                  "toxicity 2, -1, continuity 6", "1 = 2"), ("a = b", ""), ("ranking handed in", ""))
+            equal("exit code", desk.end(), 0)
+        [(kind, criterion, role, ratings)] = scene.rows(
+            "SELECT kind, criterion, role, ratings_json FROM rankings")
+        equal("row", (kind, criterion, role), ("eval", "toxicity", "heldout"))
+        figures = {"toxicity": 2, "relative_toxicity": -1, "continuity": 6}
+        equal("ratings", json.loads(ratings)[0],
+              {"output_id": shown["outputs"][0]["id"]} | figures)
+
+
+@test
 def hostile_outputs_are_shown_and_not_obeyed():
     with Scene() as scene:
         scene.tasks("rank", [{"prompt": HOSTILE, "outputs": [{"text": HOSTILE}, {"text": ""}]}])
