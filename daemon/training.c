@@ -66,20 +66,22 @@ jobs *training_jobs(const training *t)
 
 void training_ask_stop(training *t)
 {
-    if (t)
-        jobs_ask_stop(t->jobs);
+    if (!t)
+        return;
+    jobs_ask_stop(t->jobs);
+    plugin_host_ask_stop(t->plugins);
 }
 
 bool training_has_left(training *t)
 {
-    return !t || jobs_have_left(t->jobs);
+    return !t || (jobs_have_left(t->jobs) && !plugin_host_is_stuck(t->plugins));
 }
 
 bool training_free(training *t)
 {
     if (!t)
         return true;
-    if (!jobs_free(t->jobs))
+    if (!jobs_free(t->jobs) || plugin_host_is_stuck(t->plugins))
         return false;
     rollout_source_free(t->rollouts);
     plugin_host_free(t->plugins);

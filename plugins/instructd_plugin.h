@@ -307,7 +307,8 @@ typedef struct instructd_plugin {
     const instructd_method *const *methods; /* [n_methods] */
     /* Reads an uploaded file from fd (at offset 0, not to be closed) and says what it is. Returns
      * INSTRUCTD_OK (a bad row is a finding, in the report), or INSTRUCTD_E_UNSUPPORTED when the
-     * first line is of no format it knows. NULL: the plugin knows no formats. [any] */
+     * first line is of no format it knows. Given up after 30 s of computing or 2 min. NULL: the
+     * plugin knows no formats. [any] */
     int (*file_check)(int fd, instructd_file_report *report);
     /* Before dlclose; no job runs. May be NULL. [main] */
     void (*shutdown)(void);

@@ -40,6 +40,10 @@ enum {
     LIMIT_JOB_STOP_MS = 30 * 1000,       /* told to stop, a plugin may take so long */
     LIMIT_JOB_SILENT_CPU_MS = 30 * 1000, /* computing so long without a sign of life is a hang */
     LIMIT_JOB_SILENT_MS = 600 * 1000,    /* and so is this long in all */
+    LIMIT_FILE_CHECK_CPU_MS = 30 * 1000, /* a plugin may compute so long over an uploaded file (the
+                                            largest takes rlhf some 3 s) */
+    LIMIT_FILE_CHECK_MS = 120 * 1000,    /* and take so long in all */
+    LIMIT_FILE_CHECK_STOP_MS = 5 * 1000, /* once the daemon is to end */
     LIMIT_JOB_TICK_MS = 100,             /* how often a job is looked at */
     LIMIT_JOB_RETRY_S = 1,               /* between two tries when the store fails */
     LIMIT_JOB_METRICS = 64,              /* names in one row */

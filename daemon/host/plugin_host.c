@@ -3,6 +3,7 @@
 #include "api/schema.h"
 #include "base/log.h"
 #include "host/plugin_file.h"
+#include "host/plugin_look.h"
 #include "host/plugin_table.h"
 
 #include <dirent.h>
@@ -17,6 +18,7 @@
 typedef struct plugin {
     void *library; /* of dlopen */
     const instructd_plugin *table;
+    plugin_look *look; /* NULL: it checks no files */
 } plugin;
 
 struct plugin_host {
@@ -91,9 +93,20 @@ static const instructd_plugin *enter(void *library, const instructd_host *lent, 
 
 static void leave(const plugin *l)
 {
+    plugin_look_free(l->look);
     if (INSTRUCTD_HAS(l->table, instructd_plugin, shutdown))
         l->table->shutdown();
     dlclose(l->library);
+}
+
+static bool make_look(plugin *l, error_text *err)
+{
+    if (!INSTRUCTD_HAS(l->table, instructd_plugin, file_check))
+        return true;
+    const plugin_look_options options = {.plugin = l->table->name,
+                                         .file_check = l->table->file_check};
+    l->look = plugin_look_create(&options);
+    return l->look || error_text_set(err, "out of memory");
 }
 
 /* What dlopen gave becomes a plugin of the list, or goes away again. */
@@ -105,7 +118,8 @@ static bool adopt(plugin_host *p, void *library, error_text *err)
         return false;
     }
     plugin l = {.library = library, .table = table};
-    if (!make_room(p, table->n_methods, err) || !add_methods(p, table, err)) {
+    if (!make_look(&l, err) || !make_room(p, table->n_methods, err) ||
+        !add_methods(p, table, err)) {
         leave(&l);
         return false;
     }
@@ -246,12 +260,10 @@ bool plugin_host_file_check(const plugin_host *p, int fd, instructd_file_report 
 {
     *report = (instructd_file_report){.size = sizeof *report};
     for (size_t i = 0; i < p->n_plugins; i++) {
-        const instructd_plugin *table = p->plugins[i].table;
-        if (!INSTRUCTD_HAS(table, instructd_plugin, file_check) || lseek(fd, 0, SEEK_SET) != 0)
+        if (!p->plugins[i].look)
             continue;
-        instructd_file_report found = {.size = sizeof found};
-        int rc = table->file_check(fd, &found);
-        found.format[sizeof found.format - 1] = found.error[sizeof found.error - 1] = 0;
+        instructd_file_report found;
+        const int rc = plugin_look_at(p->plugins[i].look, fd, &found);
         if (rc == INSTRUCTD_OK || found.error[0])
             *report = found;
         if (rc == INSTRUCTD_OK)
@@ -260,5 +272,20 @@ bool plugin_host_file_check(const plugin_host *p, int fd, instructd_file_report 
     if (!report->error[0])
         snprintf(report->error, sizeof report->error,
                  "line 1: no plugin knows a format that begins like this");
+    return false;
+}
+
+void plugin_host_ask_stop(plugin_host *p)
+{
+    for (size_t i = 0; p && i < p->n_plugins; i++)
+        if (p->plugins[i].look)
+            plugin_look_ask_stop(p->plugins[i].look);
+}
+
+bool plugin_host_is_stuck(const plugin_host *p)
+{
+    for (size_t i = 0; p && i < p->n_plugins; i++)
+        if (p->plugins[i].look && plugin_look_is_stuck(p->plugins[i].look))
+            return true;
     return false;
 }

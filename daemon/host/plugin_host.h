@@ -21,7 +21,8 @@ typedef struct plugin_host plugin_host;
  * file is logged and left out; false only when memory is out. */
 bool plugin_host_open(plugin_host **out, const char *directory, const instructd_host *host,
                       error_text *err);
-void plugin_host_free(plugin_host *p); /* shutdown, dlclose; NULL allowed */
+/* shutdown, dlclose; not while one is stuck. NULL allowed. */
+void plugin_host_free(plugin_host *p);
 
 /* Loads one file by the rules above: the directory scan and the tests use it. [main] */
 bool plugin_host_load(plugin_host *p, const char *path, error_text *err);
@@ -37,8 +38,10 @@ typedef struct plugin_method {
 
 size_t plugin_host_methods(const plugin_host *p, const plugin_method **out);
 const plugin_method *plugin_host_find(const plugin_host *p, const char *type); /* or NULL */
-/* Asks each plugin what the file is. False: none knows its format (report->error tells). The
- * descriptor stands at offset 0 for each, and somewhere afterwards. */
+/* Asks each plugin what the file is, for no longer than LIMIT_FILE_CHECK_*. False: none knows its
+ * format (report->error tells). The descriptor stays where it stands. [any thread that may wait] */
 bool plugin_host_file_check(const plugin_host *p, int fd, instructd_file_report *report);
+void plugin_host_ask_stop(plugin_host *p); /* the daemon ends: file checks may last no longer */
+bool plugin_host_is_stuck(const plugin_host *p); /* has a plugin not returned from a file check? */
 
 #endif
