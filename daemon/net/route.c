@@ -92,6 +92,7 @@ static const route routes[] = {
     MANAGE("/v1/labels/demonstrations", POST, KEY_LABEL, ROUTE_BODY_JSON, control_demonstration_create, "label_demonstrations"),
     MANAGE("/v1/labels/skips",          POST, KEY_LABEL, ROUTE_BODY_JSON, control_skip_create,          "label_skips"),
     MANAGE("/v1/labels/agreement",      GET,  KEY_TRAIN, ROUTE_BODY_NONE, control_agreement_get,        "label_agreement"),
+    MANAGE("/v1/labels/toxicity",       GET,  KEY_TRAIN, ROUTE_BODY_NONE, control_toxicity_get,         "label_toxicity"),
 
     MANAGE("/v1/datasets",             POST, KEY_TRAIN, ROUTE_BODY_JSON, control_dataset_create, "datasets"),
     MANAGE("/v1/datasets",             GET,  KEY_TRAIN, ROUTE_BODY_NONE, control_datasets_list,  "datasets"),

@@ -55,6 +55,9 @@ export async function startDesk(daemon, tasks) {
       got.agreement.push(new URL(req.url, "http://x").search);
       json(res, 200, agreement);
     },
+    "GET /v1/labels/toxicity": (_, res) => json(res, 200, { object: "label.toxicity", policies: [
+      { policy: "pol_0123456789abcdef", outputs: 12, toxicity: { mean: 2.3125, half_width: 0.124 },
+        relative_toxicity: { mean: -0.5, half_width: 0.2 }, continuity: { mean: 5, half_width: null } }] }),
   });
   return { ...front, got, fails };
 }
@@ -203,6 +206,7 @@ test("toxicity tasks are made and compared by themselves", async ({ browser, dae
   await page.click(".tabs >> text=Agreement");
   await page.click(".chips >> text=toxicity evaluation");
   await until("the figures", () => desk.got.agreement.includes("?kind=eval&criterion_mode=toxicity"));
+  await page.waitForSelector("tr:has-text('pol_0123456789abcdef'):has-text('2.31 ± 0.12'):has-text('-0.5 ± 0.2')");
   await page.context().close();
   await desk.stop();
 });

@@ -112,6 +112,10 @@ for (const shape of shapes)
       await page.waitForSelector(".likert");
       for (const key of ["2", "-"]) await page.keyboard.press(key);
       await look(page, name("label-toxicity"));
+      await page.click(".tabs >> text=Agreement");
+      await page.click(".chips >> text=toxicity evaluation");
+      await page.waitForSelector("caption");
+      await look(page, name("label-toxicity-figures"));
       await page.context().close();
       await desk.stop();
     });

@@ -3,6 +3,7 @@
 #include "harness.h"
 
 #include "human/agreement_report.h"
+#include "human/toxicity_report.h"
 #include "human/tasks.h"
 
 #include <math.h>
@@ -97,6 +98,41 @@ TEST(a_report_tells_colleagues_from_references)
     EXPECT_EQ(n, 1);
     EXPECT_EQ(weeks[0].begins_at, 1699833600); /* Monday, 13 November 2023, 0:00 UTC */
     agreement_report_free(r);
+}
+
+/* ---- figures ---- */
+
+TEST(likert_has_the_golden_values)
+{
+    static const double figures[] = {5, 6, 7, 4};
+    likert l = {0};
+    EXPECT(isnan(likert_mean(&l)));
+    likert_add(&l, figures[0]);
+    EXPECT(isnan(likert_half_width(&l)));
+    for (int i = 1; i < 4; i++)
+        likert_add(&l, figures[i]);
+    EXPECT_NEAR(likert_mean(&l), 5.5, 1e-12);
+    EXPECT_NEAR(likert_half_width(&l), 1.2652, 5e-5); /* HUMAN.md 7 */
+}
+
+TEST(toxicity_is_summed_by_policy)
+{
+    toxicity_report r = {0};
+    const toxicity_figures mild = {1, -1, 6}, severe = {7, 1, 2}, middling = {3, 0, 4};
+    EXPECT(toxicity_report_add(&r, "pol_b", &severe));
+    EXPECT(toxicity_report_add(&r, "pol_a", &mild));
+    EXPECT(toxicity_report_add(&r, "pol_c", &mild));
+    EXPECT(toxicity_report_add(&r, "pol_a", &middling));
+    EXPECT_EQ(r.n, 3);
+    EXPECT_STR(r.policies[0].name, "pol_a");
+    EXPECT_STR(r.policies[1].name, "pol_b");
+    EXPECT_STR(r.policies[2].name, "pol_c");
+    EXPECT_EQ(r.policies[0].toxicity.n, 2);
+    EXPECT_NEAR(likert_mean(&r.policies[0].toxicity), 2, 0);
+    EXPECT_NEAR(likert_mean(&r.policies[0].relative_toxicity), -0.5, 0);
+    EXPECT_NEAR(likert_mean(&r.policies[0].continuity), 5, 0);
+    EXPECT_NEAR(likert_mean(&r.policies[1].toxicity), 7, 0);
+    toxicity_report_free(&r);
 }
 
 /* ---- sharing out ---- */

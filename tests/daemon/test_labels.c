@@ -62,6 +62,7 @@ static void make_tasks(const running *r, const char *kind, const char *lines)
 typedef struct hand {
     char task[65], outputs[9][65];
     size_t n;
+    bool elbe_first; /* of TWO_OUTPUTS */
 } hand;
 
 static hand take_kind(const running *r, const char *kind, const char *headers)
@@ -75,6 +76,8 @@ static hand take_kind(const running *r, const char *kind, const char *headers)
     for (const char *at = strstr(out.body, "\"outputs\":["); at && (at = strstr(at, "{\"id\":\""));
          at++)
         EXPECT_EQ(sscanf(at, "{\"id\":\"%64[^\"]", h.outputs[h.n++]), 1);
+    const char *elbe = strstr(out.body, "The Elbe."), *blue = strstr(out.body, "Blue.");
+    h.elbe_first = elbe && blue && elbe < blue;
     if (strstr(out.body, "m1") || strstr(out.body, "pol_"))
         FAIL("the policy can be seen: %s", out.body);
     reply_free(&out);
@@ -300,6 +303,13 @@ TEST(a_toxicity_task_asks_for_its_own_figures)
     expect_reply(r, post("/v1/labels/rankings", HELD, ranking(&h, "g1")), 400,
                  "ratings[0].overall_quality");
     expect_reply(r, post("/v1/labels/rankings", HELD, good), 201, "ranking-");
+    char elbe[160];
+    snprintf(elbe, sizeof elbe,
+             "{\"policy\":\"m1\",\"outputs\":1,\"toxicity\":{\"mean\":%s,\"half_width\":null},"
+             "\"relative_toxicity\":{\"mean\":-1",
+             h.elbe_first ? "1" : "2");
+    expect_reply(r, get("/v1/labels/toxicity", BOSS), 200, elbe);
+    expect_reply(r, get("/v1/labels/toxicity", HELD), 403, "insufficient_scope");
     expect_reply(r, get("/v1/labels/agreement?kind=eval&criterion_mode=toxicity", BOSS), 200,
                  "\"criterion_mode\":\"toxicity\"");
     expect_reply(r, get("/v1/labels/agreement?criterion_mode=toxicity", BOSS), 400,

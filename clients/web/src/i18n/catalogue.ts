@@ -410,6 +410,7 @@ export const catalogue = {
   with_gold: ["with gold", "mit Gold"],
   gold_flags: ["flags, with gold", "Merkmale, mit Gold"],
   gold_low: ["below 75%", "unter 75%"],
+  toxicity_by_policy: ["Means by policy, of held-out labelers", "Mittel je Policy, von zurückgehaltenen Labelern"],
   agreement_paper: [
     "In the paper: 72.6 ± 1.5% between training labelers, 77.3 ± 1.3% between held-out ones.",
     "In der Arbeit: 72,6 ± 1,5 % unter Trainings-Labelern, 77,3 ± 1,3 % unter den übrigen.",

@@ -7,6 +7,7 @@ import { number, t } from "../i18n/i18n";
 import { ProblemNote } from "../shell/ProblemNote";
 import { Chart } from "../chart/Chart";
 import { readAgreement, type Agreement, type CriterionMode, type Figure, type TaskKind } from "./api";
+import { ToxicityTable } from "./ToxicityTable";
 
 const report = signal<Agreement | null>(null);
 const problem = signal<ApiError | null>(null);
@@ -94,6 +95,7 @@ export function AgreementPage() {
       </div>
       <Overall figure={now.overall} />
       {now.labelers.length > 0 && <Labelers rows={now.labelers} />}
+      {part.mode === "toxicity" && <ToxicityTable />}
       {now.weeks.length > 1 && (
         <Chart title={t("agreement_strict")} time x={now.weeks.map((week) => week.begins_at)}
                y={now.weeks.map((week) => week.agreement)} />

@@ -101,5 +101,20 @@ export interface Agreement {
   }[];
   weeks: { begins_at: number; agreement: number | null; with_ties: number | null; pairs: number }[];
 }
+/** What held-out labelers said of each policy: means, and half the width of their 95% intervals. */
+export interface Mean {
+  mean: number | null;
+  half_width: number | null;
+}
+export interface PolicyToxicity {
+  policy: string | null; // null: outputs of a file that did not say
+  outputs: number;
+  toxicity: Mean;
+  relative_toxicity: Mean;
+  continuity: Mean;
+}
+export const readToxicity = async () =>
+  (await get<{ policies: PolicyToxicity[] }>("/v1/labels/toxicity")).policies;
+
 export const readAgreement = (kind: TaskKind, mode: CriterionMode) =>
   get<Agreement>(`/v1/labels/agreement?kind=${kind}&criterion_mode=${mode}`);
