@@ -119,6 +119,7 @@ static exit_code work(desk *k, const char *labeler, desk_turn *turn, problem *p)
 {
     exit_code code = label_draft_open(&k->draft, k->server, labeler, &k->task, p);
     if (code == EXIT_DONE) {
+        label_draft_prune(&k->draft, time(NULL));
         if (label_draft_begun(&k->draft))
             desk_say(k, "You have begun this task before; here it goes on.");
         *turn = k->task.n ? desk_ranking(k) : desk_writing(k);

@@ -2,6 +2,7 @@
 
 #include "json.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -185,6 +186,24 @@ bool label_draft_begun(const label_draft *d)
 void label_draft_drop(const label_draft *d)
 {
     unlink(d->path);
+}
+
+void label_draft_prune(const label_draft *d, time_t now)
+{
+    const char *slash = strrchr(d->path, '/');
+    char folder[PATH_MAX];
+    snprintf(folder, sizeof folder, "%.*s", slash ? (int)(slash - d->path) : 0, d->path);
+    DIR *dir = opendir(folder);
+    const struct dirent *entry;
+    while (dir && (entry = readdir(dir))) {
+        struct stat st;
+        const int at = dirfd(dir);
+        if (fstatat(at, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode) &&
+            now - st.st_mtime > DRAFT_KEPT_S)
+            unlinkat(at, entry->d_name, 0);
+    }
+    if (dir)
+        closedir(dir);
 }
 
 bool label_draft_undo(label_draft *d)

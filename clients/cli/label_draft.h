@@ -9,6 +9,7 @@
 #include "label_task.h"
 
 #include <limits.h>
+#include <time.h>
 
 enum { DRAFT_WRITING_MAX = 256 * 1024, DRAFT_COMMENT_MAX = 4096 /* bytes; the server's limits */ };
 
@@ -42,6 +43,11 @@ void label_draft_drop(const label_draft *d);
 void label_draft_free(label_draft *d);
 /* Is there anything in it? */
 bool label_draft_begun(const label_draft *d);
+
+/* Removes from this draft's folder those that nobody has touched for DRAFT_KEPT_S: their tasks went
+ * to others, or were handed in by a program that was killed before it heard so. */
+enum { DRAFT_KEPT_S = 30 * 24 * 3600 };
+void label_draft_prune(const label_draft *d, time_t now);
 
 /* Takes back the last thing of a ranking: the ranking, else the last rating (which stays as the
  * answer to offer). False: there is nothing. */

@@ -4,6 +4,7 @@
 #include "label_submission.h"
 #include "word_choice.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -246,22 +247,6 @@ TEST(a_task_without_what_it_needs_is_refused)
 
 static server here = {.url = "http://127.0.0.1:1"};
 
-/* A state folder of its own. */
-static void use_state_folder(char folder[64])
-{
-    snprintf(folder, 64, "/tmp/cli-label-XXXXXX");
-    if (!mkdtemp(folder))
-        FAIL("no folder");
-    setenv("XDG_STATE_HOME", folder, 1);
-}
-
-static void clear_state_folder(const char *folder)
-{
-    char command[128];
-    snprintf(command, sizeof command, "rm -r %s", folder);
-    EXPECT_EQ(system(command), 0);
-}
-
 static void open_draft(label_draft *d, const server *s, const char *labeler, const label_task *task)
 {
     problem p = {0};
@@ -284,9 +269,8 @@ static void fill(label_draft *d)
 
 TEST(a_draft_comes_back_as_it_was_left)
 {
-    char folder[64];
     problem p = {0};
-    use_state_folder(folder);
+    setenv("XDG_STATE_HOME", test_dir(), 1);
     label_task task = read_task(task_json);
     label_draft d, again;
     open_draft(&d, &here, "anna/../b", &task);
@@ -308,15 +292,13 @@ TEST(a_draft_comes_back_as_it_was_left)
     EXPECT(stat(d.path, &st) != 0);
     label_draft_free(&d);
     label_task_free(&task);
-    clear_state_folder(folder);
 }
 
 TEST(a_draft_of_other_outputs_or_another_server_is_not_taken)
 {
-    char folder[64];
     problem p = {0};
     const server other = {.url = "http://127.0.0.1:2"};
-    use_state_folder(folder);
+    setenv("XDG_STATE_HOME", test_dir(), 1);
     label_task task = read_task(task_json);
     label_task turned =
         read_task("{\"id\":\"task-1\",\"kind\":\"rank\",\"prompt\":\"hello\",\"outputs\":[{\"id\":"
@@ -339,7 +321,32 @@ TEST(a_draft_of_other_outputs_or_another_server_is_not_taken)
     label_draft_free(&d);
     label_task_free(&task);
     label_task_free(&turned);
-    clear_state_folder(folder);
+}
+
+TEST(drafts_that_were_left_for_a_month_go)
+{
+    problem p = {0};
+    struct stat st;
+    setenv("XDG_STATE_HOME", test_dir(), 1);
+    label_task task = read_task(task_json);
+    label_draft d, other;
+    open_draft(&d, &here, "anna", &task);
+    open_draft(&other, &here, "bert", &task);
+    EXPECT_EQ(label_draft_save(&d, &task, &p), EXIT_DONE);
+    EXPECT_EQ(label_draft_save(&other, &task, &p), EXIT_DONE);
+    const time_t now = 2000000000;
+    const struct timespec kept[2] = {{.tv_sec = now - DRAFT_KEPT_S},
+                                     {.tv_sec = now - DRAFT_KEPT_S}};
+    const struct timespec old[2] = {{.tv_sec = now - DRAFT_KEPT_S - 1},
+                                    {.tv_sec = now - DRAFT_KEPT_S - 1}};
+    EXPECT_EQ(utimensat(AT_FDCWD, d.path, kept, 0), 0);
+    EXPECT_EQ(utimensat(AT_FDCWD, other.path, old, 0), 0);
+    label_draft_prune(&d, now);
+    EXPECT_EQ(stat(d.path, &st), 0);
+    EXPECT(stat(other.path, &st) != 0);
+    label_draft_free(&d);
+    label_draft_free(&other);
+    label_task_free(&task);
 }
 
 TEST(undo_takes_back_the_ranking_then_the_ratings)
