@@ -18,14 +18,15 @@ async function perform(job: Job, action: JobAction): Promise<void> {
   }
 }
 
-function Facts({ job }: { job: Job & { progress?: { done: number; total: number } } }) {
+interface Progress { done: number; total: number; trained_tokens: number }
+
+function Facts({ job }: { job: Job & { progress?: Progress } }) {
+  const tokens = job.trained_tokens ?? job.progress?.trained_tokens; // null while it runs, as OpenAI has it
   return (
     <dl class="facts">
       <div><dt>{t("job_model")}</dt><dd class="mono">{job.model}</dd></div>
       <div><dt>{t("job_file")}</dt><dd class="mono">{job.training_file}</dd></div>
-      {job.trained_tokens !== null && (
-        <div><dt>{t("job_tokens")}</dt><dd>{number(job.trained_tokens)}</dd></div>
-      )}
+      {tokens !== undefined && <div><dt>{t("job_tokens")}</dt><dd>{number(tokens)}</dd></div>}
       {job.fine_tuned_model && (
         <div>
           <dt>{t("job_result")}</dt>
