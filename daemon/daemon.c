@@ -524,6 +524,7 @@ static bool open_training(instructd *d, error_text *err)
     const config *c = &d->options.config;
     const training_options options = {.plugin_dir = c->plugin_dir,
                                       .threads = c->train_threads,
+                                      .spare = &d->spare,
                                       .rewards = c->rewards,
                                       .n_rewards = c->n_rewards,
                                       .version = INSTRUCTD_VERSION,

@@ -32,7 +32,9 @@ training *training_open(const training_options *o, error_text *err)
         return NULL;
     }
     t->rewards = reward_endpoints_create(o->rewards, o->n_rewards, NULL, err);
-    t->lent = t->rewards ? host_table_create(o->threads, o->version, o->sampler_dtype, err) : NULL;
+    t->lent = t->rewards
+                  ? host_table_create(o->threads, o->spare, o->version, o->sampler_dtype, err)
+                  : NULL;
     if (t->lent && load_plugins(t, o->plugin_dir, err))
         return t;
     training_free(t);

@@ -16,6 +16,7 @@ typedef struct training training;
 typedef struct training_options {
     const char *plugin_dir;     /* NULL: beside the executable */
     uint32_t threads;           /* 0: one per core */
+    spare_time *spare;          /* outlives it */
     const char *const *rewards; /* NAME=URL */
     size_t n_rewards;
     const char *version, *sampler_dtype; /* see host_table.h */

@@ -217,6 +217,10 @@ typedef struct eng_runtime_options {
     uint32_t spin_us;   /* how long an idle worker spins before it sleeps; 0 = 50 */
     bool kv_f32;        /* keep keys and values in f32; else f16 */
     bool low_priority;  /* workers run as eng_thread_lower says; the owner sees to itself */
+    /* Called by every worker before each piece of a step's work, of some 10 to 100 us; may block.
+     * NULL: nothing is. */
+    void (*give_way)(void *arg);
+    void *give_way_arg;
 } eng_runtime_options;
 
 /* A runtime for models of `shape`'s dimensions. [owner from here on] */

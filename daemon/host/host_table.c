@@ -35,7 +35,7 @@ static void lent_pool_run(const instructd_host *host, uint32_t n,
     train_pool_run(host_table_pool(host), n, fn, arg);
 }
 
-host_table *host_table_create(uint32_t train_threads, const char *version,
+host_table *host_table_create(uint32_t train_threads, spare_time *spare, const char *version,
                               const char *sampler_dtype, error_text *err)
 {
     host_table *h = calloc(1, sizeof *h);
@@ -43,7 +43,7 @@ host_table *host_table_create(uint32_t train_threads, const char *version,
         error_text_set(err, "out of memory");
         return NULL;
     }
-    h->pool = train_pool_create(train_threads, err);
+    h->pool = train_pool_create(train_threads, spare, err);
     if (!h->pool) {
         free(h);
         return NULL;

@@ -9,9 +9,10 @@
 
 typedef struct host_table host_table;
 
-/* train_threads: width of the training pool, 0 = all cores. version: of the daemon; outlives the
- * table, as does sampler_dtype ("f32", "bf16", ...; see the ABI). NULL with *err. [main] */
-host_table *host_table_create(uint32_t train_threads, const char *version,
+/* train_threads: width of the training pool, 0 = all cores. spare: see train_pool.h. version: of
+ * the daemon; outlives the table, as does sampler_dtype ("f32", "bf16", ...; see the ABI). NULL
+ * with *err. [main] */
+host_table *host_table_create(uint32_t train_threads, spare_time *spare, const char *version,
                               const char *sampler_dtype, error_text *err);
 void host_table_free(host_table *h); /* NULL allowed; no job runs [main] */
 

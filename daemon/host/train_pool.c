@@ -25,6 +25,7 @@ typedef struct pool_thread {
 struct train_pool {
     uint32_t width;       /* (i) the caller included */
     pool_thread *threads; /* (i) [width - 1] */
+    spare_time *spare;    /* (i) */
     atomic_flag in_use;   /* (a) a run is under way */
 
     /* Written by the caller of run before `claims` is set; read by whoever holds a piece, which
@@ -95,15 +96,16 @@ static uint32_t take(train_pool *p)
     return 0;
 }
 
-static void sign_of_life(train_pool *p)
+static void begin_piece(train_pool *p)
 {
+    spare_time_pass(p->spare);
     atomic_fetch_add_explicit(&p->life, 1, memory_order_relaxed);
 }
 
 static void work(train_pool *p, uint32_t member)
 {
     for (uint32_t remaining; (remaining = take(p)) != 0;) {
-        sign_of_life(p);
+        begin_piece(p);
         p->fn(p->arg, p->n - remaining, member);
         if (atomic_fetch_sub(&p->left, 1) == 1)
             wake(p, &p->left);
@@ -140,7 +142,7 @@ void train_pool_run(train_pool *p, uint32_t n, piece_fn *fn, void *arg)
 {
     if (n <= 1 || p->width == 1 || atomic_flag_test_and_set(&p->in_use)) {
         for (uint32_t i = 0; i < n; i++) {
-            sign_of_life(p);
+            begin_piece(p);
             fn(arg, i, 0);
         }
         return;
@@ -176,7 +178,7 @@ static bool start_thread(train_pool *p, uint32_t member)
     return pthread_create(&t->thread, NULL, thread_main, t) == 0;
 }
 
-train_pool *train_pool_create(uint32_t width, error_text *err)
+train_pool *train_pool_create(uint32_t width, spare_time *spare, error_text *err)
 {
     uint32_t want = width ? width : eng_cpu_count();
     train_pool *p = aligned_alloc(CACHE_LINE, sizeof *p);
@@ -187,7 +189,7 @@ train_pool *train_pool_create(uint32_t width, error_text *err)
         error_text_set(err, "training threads: out of memory");
         return NULL;
     }
-    *p = (train_pool){.width = 1, .threads = threads, .in_use = ATOMIC_FLAG_INIT};
+    *p = (train_pool){.width = 1, .threads = threads, .spare = spare, .in_use = ATOMIC_FLAG_INIT};
     for (; p->width < want; p->width++) {
         if (start_thread(p, p->width))
             continue;

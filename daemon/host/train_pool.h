@@ -3,21 +3,22 @@
  * One caller at a time (member 0) shares n pieces of work with the pool's threads; whoever is free
  * takes the next piece. The caller waits for pieces, not for threads: a thread that gets no core
  * because serving has them all holds nobody up. Threads spin for some microseconds between two
- * calls and then sleep.
+ * calls and then sleep. Before each piece, the caller's too, they pass the gate of spare time.
  *
  * Threads: create and free [main]; run by any one thread at a time; the rest [any]. */
 #ifndef DAEMON_HOST_TRAIN_POOL_H
 #define DAEMON_HOST_TRAIN_POOL_H
 
 #include "base/error_text.h"
+#include "serve/spare_time.h"
 
 #include <stdint.h>
 
 typedef struct train_pool train_pool;
 
 /* `width` counts the caller; 0 is one for each core. The threads are lowered (eng_thread_lower);
- * the caller sees to itself. NULL with *err. */
-train_pool *train_pool_create(uint32_t width, error_text *err);
+ * the caller sees to itself. `spare` outlives the pool, or is NULL. NULL with *err. */
+train_pool *train_pool_create(uint32_t width, spare_time *spare, error_text *err);
 /* No run is under way. NULL allowed. */
 void train_pool_free(train_pool *p);
 uint32_t train_pool_width(const train_pool *p);

@@ -173,9 +173,7 @@ ON_COMPUTE static void take_commands(sched *s)
 
 /* ---- the thread ---- */
 
-/* Whoever computes below serving has its turn: their threads are on the core before this returns,
- * since nothing else of the daemon wants it. */
-static void leave_cores(int64_t ns)
+static void sleep_ns(int64_t ns)
 {
     const struct timespec t = {.tv_sec = (time_t)(ns / 1000000000),
                                .tv_nsec = (long)(ns % 1000000000)};
@@ -188,16 +186,18 @@ ON_COMPUTE static void serve_rounds(sched *s)
     while (!atomic_load(&s->quit)) {
         take_commands(s);
         const int64_t began = sched_now_ns();
+        spare_time_close(s->options.spare);
         bool ran = sched_run_steps(s);
+        spare_time_open(s->options.spare);
         sched_post_events(s);
         if (ran)
-            leave_cores(spare_time_due_ns(s->options.spare, sched_now_ns() - began));
+            sleep_ns(spare_time_due_ns(s->options.spare, sched_now_ns() - began));
         else
             mailbox_wait(s->inbox, -1);
     }
 }
 
-/* The same below serving: it takes what is left to it. */
+/* The same below serving: what passes the gate is the engine's pieces of a step. */
 ON_COMPUTE static void spare_rounds(sched *s)
 {
     spare_time_begin(s->options.spare);
@@ -232,6 +232,11 @@ static void *sched_main(void *arg)
     return NULL;
 }
 
+static void pass_gate(void *arg)
+{
+    spare_time_pass(arg);
+}
+
 /* All blocks but the one that the copy of a shared tail takes. */
 static uint32_t count_pool_tokens(const eng_runtime *runtime)
 {
@@ -263,6 +268,10 @@ eng_status sched_start(sched **out, policy *shape, const sched_options *options,
     eng_runtime_options runtime = options->runtime;
     runtime.max_rows = options->prefill_budget + options->max_running;
     runtime.max_seqs = options->max_running;
+    if (runtime.low_priority) {
+        runtime.give_way = pass_gate;
+        runtime.give_way_arg = options->spare;
+    }
     if (options->kv_auto)
         runtime.kv_f32 = strcmp(eng_model_dtype(policy_model(shape)), "f32") == 0;
     s->options.runtime.kv_f32 = runtime.kv_f32;

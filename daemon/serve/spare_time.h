@@ -1,12 +1,18 @@
 /* Time on the cores for what runs below serving: training, rollouts, outputs to be labelled.
  *
- * Their threads (eng_thread_lower) get a core when no thread of serving wants it. Beside a stream
- * that never pauses that is next to never; and the little that the system grants them even then
- * comes in slices of milliseconds, each a stall between two tokens. So while anybody wants spare
- * time, the scheduler that serves sleeps for a share of it, a little after each step: those below
- * go on, at a cost that every gap between tokens bears alike.
+ * That their threads are in the system's idle class (eng_thread_lower) is not enough. Beside a
+ * stream that never pauses they would stand still, but for the little that the class is granted all
+ * the same; and that comes in slices of a timer's tick, a stall between two tokens each. A thread
+ * of serving that wakes may even find itself behind them, having had more than its share.
  *
- * Plain data that lies with its owner and outlives its users. */
+ * So there is a gate. While serving computes a step it is closed, and those below sleep in front of
+ * it, a piece of work apart. While anybody wants spare time, serving leaves it open for a share of
+ * the time, a little after each step: those below go on, and all gaps between tokens grow alike.
+ *
+ *   serving   close  ── a step ──  open, sleep due_ns          close  ── a step ── ...
+ *   below     (pass waits)         pass  ── piece ──  pass  ── piece ──  (pass waits)
+ *
+ * Lies with its owner and outlives its users. */
 #ifndef DAEMON_SERVE_SPARE_TIME_H
 #define DAEMON_SERVE_SPARE_TIME_H
 
@@ -16,16 +22,28 @@
 enum { SPARE_TIME_MOST_PERCENT = 50 };
 
 typedef struct spare_time {
-    uint32_t percent; /* (i) of the time, 0 to SPARE_TIME_MOST_PERCENT; 0: serving never sleeps */
+    /* (i) of the time, up to SPARE_TIME_MOST_PERCENT. 0: there is enough without, as serving leaves
+     * cores free; the gate stays open. */
+    uint32_t percent;
     atomic_uint wanting; /* (a) threads that have work to do in spare time */
+    atomic_uint closed;  /* (a) 0 or 1; a futex */
+    atomic_uint waiting; /* (a) threads asleep on `closed`, or about to be */
 } spare_time;
 
-/* The calling thread has work below serving's, until it calls end. NULL allowed. [any] */
+/* ---- below serving: any thread. NULL: nothing happens ---- */
+
+/* The calling thread has work in spare time, until it calls end. */
 void spare_time_begin(spare_time *t);
 void spare_time_end(spare_time *t);
+/* Returns when the gate is open; called before each piece of work, of some 100 us at best. */
+void spare_time_pass(spare_time *t);
 
-/* Nanoseconds to leave to others after `worked_ns` of work, so that they get `percent` of the
- * whole; 0 when nobody wants any. NULL: 0. [any] */
+/* ---- serving: one thread. NULL: nothing happens ---- */
+
+void spare_time_close(spare_time *t);
+void spare_time_open(spare_time *t);
+/* Nanoseconds to leave the gate open after `worked_ns` of work, so that others get `percent` of the
+ * whole; 0 when nobody wants any. */
 int64_t spare_time_due_ns(const spare_time *t, int64_t worked_ns);
 
 #endif

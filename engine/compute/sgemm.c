@@ -189,24 +189,35 @@ static double task_cost(const product *s, size_t rows, size_t cols)
     return r * c + 12 * c + (packs_a ? 16 * r : 8 * r);
 }
 
-/* More tasks than this are not worth a look: each should outweigh the wake-up of a thread. */
+/* Multiply-adds of a task. It should outweigh the wake-up of a thread; and end soon, some 200 us on
+ * a fast core: a thread that gives way to serving does so between two tasks. */
+enum { LEAST_WORK = 1 << 20, MOST_WORK = 24 << 20 };
+
+/* More tasks than this are not worth a look. */
 static size_t most_tasks(const product *s)
 {
-    const double least_work = 1 << 20, a_member = 8; /* multiply-adds; tasks */
+    const double work = (double)s->m * (double)s->n * (double)s->k, a_member = 8;
     const double width = s->g->parallel->width;
-    const double worth = (double)s->m * (double)s->n * (double)s->k / least_work;
-    const double most = width > 1 ? a_member * width : 1;
-    return (size_t)(worth < 1 ? 1 : worth < most ? worth : most);
+    const double most = fmax(width > 1 ? a_member * width : 1, 2 * work / MOST_WORK);
+    return (size_t)fmax(1, fmin(work / LEAST_WORK, most));
 }
 
-/* The grid of tasks that is done first. Threads share their cores with other work, so that the last
- * round ends unevenly: a quarter of a task is added for that. */
+static bool ends_soon(const product *s, size_t rows, size_t cols)
+{
+    const eng_sgemm_kernels *kernels = s->g->kernels;
+    return (double)rows * (double)cols * (double)s->k <= MOST_WORK ||
+           (rows <= kernels->rows && cols <= kernels->lanes);
+}
+
+/* Of the grids whose tasks end soon the one that is done first. Threads share their cores with
+ * other work, so that the last round ends unevenly: a quarter of a task is added for that. */
 static void choose_tasks(product *s)
 {
     const eng_sgemm_kernels *kernels = s->g->kernels;
     const size_t width = s->g->parallel->width, most = most_tasks(s);
     const size_t fewest_down = s->ta == ENG_TRANSPOSED ? ceil_div(s->m, PACKED_ROWS) : 1;
     double best = INFINITY;
+    bool best_soon = false;
     for (size_t down = fewest_down; down == fewest_down || down <= most; down++)
         for (size_t across = 1; across == 1 || down * across <= most; across++) {
             const size_t rows = round_up(ceil_div(s->m, down), kernels->rows);
@@ -214,8 +225,10 @@ static void choose_tasks(product *s)
             const size_t tasks = ceil_div(s->m, rows) * ceil_div(s->n, cols);
             const double rounds = (double)ceil_div(tasks, width) + (width > 1 ? 0.25 : 0);
             const double cost = rounds * task_cost(s, rows, cols);
-            if (cost < best) {
+            const bool soon = ends_soon(s, rows, cols);
+            if (soon > best_soon || (soon == best_soon && cost < best)) {
                 best = cost;
+                best_soon = soon;
                 s->task_rows = rows;
                 s->task_cols = cols;
             }

@@ -13,9 +13,11 @@
 enum { CACHE_LINE = 64, SPINS_PER_CLOCK_LOOK = 64, DEFAULT_SPIN_US = 50 };
 
 struct eng_team {
-    uint32_t n_members; /* (i) */
-    int64_t spin_ns;    /* (i) */
-    pthread_t *threads; /* (i) n_members - 1 */
+    uint32_t n_members;          /* (i) */
+    int64_t spin_ns;             /* (i) */
+    pthread_t *threads;          /* (i) n_members - 1 */
+    void (*give_way)(void *arg); /* (i) since the first run; or NULL */
+    void *give_way_arg;          /* (i) */
 
     /* Written by the owner before `generation` moves, read by members after. */
     eng_team_fn fn;
@@ -86,8 +88,16 @@ void eng__team_barrier(eng_team *team)
     wait_past(team, &team->phase, phase);
 }
 
+void eng__team_give_way(eng_team *team, void (*give_way)(void *arg), void *arg)
+{
+    team->give_way = give_way;
+    team->give_way_arg = arg;
+}
+
 uint32_t eng__team_next(eng_team *team)
 {
+    if (team->give_way)
+        team->give_way(team->give_way_arg);
     return atomic_fetch_add_explicit(&team->next, 1, memory_order_relaxed);
 }
 

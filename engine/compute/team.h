@@ -20,6 +20,9 @@ typedef void (*eng_team_fn)(void *arg, uint32_t member);
 ENG_MUST_CHECK eng_status eng__team_create(eng_team **out, uint32_t n_members, uint32_t spin_us,
                                            eng_error *err);
 void eng__team_free(eng_team *team); /* NULL allowed */
+/* Has give_way(arg) called in each eng__team_next, before the piece is taken. Before the first run.
+ */
+void eng__team_give_way(eng_team *team, void (*give_way)(void *arg), void *arg);
 uint32_t eng__team_size(const eng_team *team);
 
 /* Runs fn(arg, member) once on every member, the caller being member 0; returns when all have. */

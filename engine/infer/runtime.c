@@ -148,6 +148,7 @@ eng_status eng_runtime_create(eng_runtime **out, const eng_model *model,
         eng_runtime_free(rt);
         return st;
     }
+    eng__team_give_way(rt->team, options->give_way, options->give_way_arg);
     if (options->low_priority)
         eng__team_run(rt->team, lower_worker, NULL);
     *out = rt;

@@ -3,6 +3,7 @@
 #include "compute/kernels/train_kernels.h"
 
 #include <math.h>
+#include <string.h>
 
 enum { PIECE = 1 << 16 }; /* floats of a piece: sums of pieces are added in order */
 
@@ -57,7 +58,26 @@ void eng_adamw_step(const eng_parallel *parallel, const eng_adamw *options, floa
     parallel->run(parallel->ctx, n_pieces(n), adamw_piece, &job);
 }
 
-/* ---- the norm ---- */
+/* ---- gradients ---- */
+
+typedef struct clear_job {
+    float *x;
+    size_t n;
+} clear_job;
+
+static void clear_piece(void *arg, uint32_t i, uint32_t member)
+{
+    const clear_job *job = arg;
+    const size_t at = (size_t)i * PIECE;
+    (void)member;
+    memset(job->x + at, 0, piece_floats(job->n, at) * sizeof *job->x);
+}
+
+void eng_grads_clear(const eng_parallel *parallel, float *grads, size_t n)
+{
+    clear_job job = {grads, n};
+    parallel->run(parallel->ctx, n_pieces(n), clear_piece, &job);
+}
 
 enum { WAVE = 256 }; /* pieces at a time, so that their sums need no memory of their own */
 

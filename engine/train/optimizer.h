@@ -22,6 +22,8 @@ void eng_adamw_step(const eng_parallel *parallel, const eng_adamw *options, floa
                     const float *grads, float *m, float *v, size_t n, double lr, uint64_t t,
                     float scale);
 
+/* grads = 0 */
+void eng_grads_clear(const eng_parallel *parallel, float *grads, size_t n);
 /* The 2-norm; NaN or infinity if any element is. */
 double eng_grad_norm(const eng_parallel *parallel, const float *grads, size_t n);
 /* Factor that brings `norm` down to max_norm: min(1, max_norm / (norm + 1e-6)) as PyTorch's

@@ -2,8 +2,6 @@
 
 #include "base/block.h"
 
-#include <string.h>
-
 job_code trainer_init(trainer *out, eng_net *net, const job *j, eng_error *err)
 {
     const job_numbers *n = &j->numbers;
@@ -36,7 +34,7 @@ void trainer_free(trainer *t)
 
 void trainer_clear(trainer *t)
 {
-    memset(t->grads, 0, t->n * sizeof *t->grads);
+    eng_grads_clear(t->parallel, t->grads, t->n);
 }
 
 static float constant_slope(void *ctx, uint32_t i, float logprob)

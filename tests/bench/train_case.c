@@ -6,7 +6,6 @@
 #include "train/train.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 struct train_subject {
     eng_team *team;
@@ -115,20 +114,12 @@ static float mean_slope(void *ctx, uint32_t i, float logprob)
     return -1.0f / (float)((const train_subject *)ctx)->rows.n;
 }
 
-static void clear_piece(void *arg, uint32_t i, uint32_t member)
-{
-    train_subject *s = arg;
-    const size_t n = eng_net_n_floats(s->net), from = n / 64 * i;
-    (void)member;
-    memset(s->grads + from, 0, ((i == 63 ? n : from + n / 64) - from) * sizeof *s->grads);
-}
-
 train_times train_step(train_subject *s)
 {
     static const eng_adamw adamw = {.beta1 = 0.9f, .beta2 = 0.95f, .eps = 1e-8f};
     const size_t n = eng_net_n_floats(s->net);
     const double begin = now_s();
-    s->parallel.run(s->parallel.ctx, 64, clear_piece, s);
+    eng_grads_clear(&s->parallel, s->grads, n);
     eng_tape_forward(s->tape, s->net, &s->pack, NULL);
     const double forward = now_s();
     eng_lm_backward(s->tape, s->net, &s->rows, mean_slope, s, s->logprobs, NULL, s->grads);

@@ -116,7 +116,7 @@ static inline scene scene_open(const char *plugin)
     EXPECT_OK(policy_registry_load(s.options.registry, "instruct", model, &pack, &why), why);
     s.options.events = events_create();
     s.options.metrics = metrics_create();
-    s.table = host_table_create(2, "test", "f32", &err);
+    s.table = host_table_create(2, NULL, "test", "f32", &err);
     EXPECT(s.table != NULL);
     s.options.lent = host_table_abi(s.table);
     EXPECT(plugin_host_open(&s.options.plugins, NULL, s.options.lent, &err));

@@ -29,10 +29,12 @@ static void count(void *arg, uint32_t i, uint32_t member)
         atomic_store(&t->member_wrong, true);
 }
 
+static tally *counted; /* by run_counted */
+
 static train_pool *create(uint32_t width)
 {
     error_text err;
-    train_pool *p = train_pool_create(width, &err);
+    train_pool *p = train_pool_create(width, NULL, &err);
     if (!p)
         FAIL("%s", err.text);
     return p;
@@ -87,6 +89,35 @@ TEST(many_short_runs_see_each_others_writes)
     EXPECT_EQ(sum, want);
     EXPECT(train_pool_life(p) > 0);
     train_pool_free(p);
+}
+
+static void *run_counted(void *arg)
+{
+    train_pool_run(arg, 64, count, counted);
+    return NULL;
+}
+
+TEST(no_piece_is_begun_while_the_gate_is_closed)
+{
+    spare_time spare = {.percent = 10};
+    error_text err;
+    pthread_t caller;
+    train_pool *p = train_pool_create(3, &spare, &err);
+    EXPECT(p != NULL);
+    counted = calloc(1, sizeof *counted);
+    counted->width = 3;
+    spare_time_close(&spare);
+    EXPECT_EQ(pthread_create(&caller, NULL, run_counted, p), 0);
+    while (atomic_load(&spare.waiting) < 3) /* each stands there with a piece in its hands */
+        usleep(1000);
+    for (uint32_t i = 0; i < 64; i++)
+        EXPECT_EQ(counted->calls[i], 0);
+    spare_time_open(&spare);
+    pthread_join(caller, NULL);
+    for (uint32_t i = 0; i < 64; i++)
+        EXPECT_EQ(counted->calls[i], 1);
+    train_pool_free(p);
+    free(counted);
 }
 
 typedef struct nested {

@@ -105,6 +105,9 @@ TEST(steps_norms_and_averages_have_the_same_bits_on_any_number_of_threads)
         EXPECT_MEM(got.params, want.params, N * sizeof(float));
         EXPECT_MEM(got.m, want.m, N * sizeof(float));
         EXPECT_MEM(got.v, want.v, N * sizeof(float));
+        eng_grads_clear(p, got.grads, N);
+        for (size_t i = 0; i < N; i++)
+            EXPECT_EQ(got.grads[i], 0);
         block_free(&got);
         parallel_threads_free(threads);
     }
