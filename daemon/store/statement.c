@@ -204,31 +204,3 @@ store_status statement_all(statement *q, const row_kind *kind, uint32_t limit, v
         *more = further;
     return STORE_OK;
 }
-
-store_status statement_page_start(database *db, const char *find_sql, const row_list *list,
-                                  int64_t *key, error_text *err)
-{
-    *key = list->page.oldest_first ? INT64_MIN : INT64_MAX;
-    if (!list->page.after[0])
-        return STORE_OK;
-    statement q = statement_begin(db, find_sql);
-    bind_text(&q, list->page.after);
-    if (list->of)
-        bind_text(&q, list->of);
-    const bool found = statement_row(&q);
-    if (found)
-        *key = column_i64(&q);
-    const store_status status = statement_end(&q, err);
-    if (status != STORE_OK || found)
-        return status;
-    error_text_set(err, "after: no row '%.64s' in this list", list->page.after);
-    return STORE_NOT_FOUND;
-}
-
-store_status statement_page(statement *q, const row_kind *kind, int64_t key, row_list *list,
-                            error_text *err)
-{
-    bind_i64(q, key);
-    bind_i64(q, (int64_t)list->page.limit + 1);
-    return statement_all(q, kind, list->page.limit, &list->rows, &list->n, &list->more, err);
-}

@@ -83,23 +83,4 @@ store_status statement_one(statement *q, const row_kind *kind, const char *what,
 store_status statement_all(statement *q, const row_kind *kind, uint32_t limit, void **rows,
                            size_t *n, bool *more, error_text *err) ON_STORE;
 
-/* A list in the making: what of, where from, and what came. */
-typedef struct row_list {
-    store_page page;
-    const char *of; /* a job, an alias; NULL where there is one list only */
-    int64_t mask;   /* of statuses */
-    void *rows;
-    size_t n;
-    bool more;
-} row_list;
-
-/* The key that rows of the page lie beyond (above it if oldest first, else below): that of the row
- * `page.after`, which find_sql gives from its id and, when `of` is not NULL, its owner. An unknown
- * `after` is STORE_NOT_FOUND. */
-store_status statement_page_start(database *db, const char *find_sql, const row_list *list,
-                                  int64_t *key, error_text *err) ON_STORE;
-/* Binds the page's start and size, the last two parameters of q, and fills the list. Ends q. */
-store_status statement_page(statement *q, const row_kind *kind, int64_t key, row_list *list,
-                            error_text *err) ON_STORE;
-
 #endif

@@ -351,34 +351,6 @@ bool store__post(store *s, store_queued *w)
     return false;
 }
 
-typedef struct beyond_args {
-    const char *sql;
-    const row_kind *kind;
-    uint64_t after;
-    uint32_t limit;
-    void *rows;
-    size_t n;
-} beyond_args;
-
-ON_STORE static store_status beyond(database *db, void *arg, error_text *err)
-{
-    beyond_args *a = arg;
-    statement q = statement_begin(db, a->sql);
-    bind_u64(&q, a->after);
-    bind_i64(&q, a->limit);
-    return statement_all(&q, a->kind, a->limit, &a->rows, &a->n, NULL, err);
-}
-
-store_status store__beyond(store *s, const char *sql, const row_kind *kind, uint64_t after,
-                           uint32_t limit, void **rows, size_t *n, error_text *err)
-{
-    beyond_args a = {.sql = sql, .kind = kind, .after = after, .limit = limit};
-    const store_status status = store__read(s, beyond, &a, err);
-    *rows = a.rows;
-    *n = a.n;
-    return status;
-}
-
 store_status store__no_memory(error_text *err)
 {
     error_text_set(err, "out of memory");

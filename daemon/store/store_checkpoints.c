@@ -28,7 +28,12 @@ static void free_row(void *row)
     store_checkpoint_free(row);
 }
 
-static const row_kind checkpoint_rows = {sizeof(store_checkpoint), read_row, free_row};
+static const row_table checkpoints = {
+    .rows = {sizeof(store_checkpoint), read_row, free_row},
+    .find = "SELECT row FROM checkpoints WHERE id = ? AND job = ?",
+    .newest = "SELECT " COLUMNS " FROM checkpoints WHERE job = ? AND row < ?"
+              " ORDER BY row DESC LIMIT ?",
+};
 
 ON_STORE static store_status insert(database *db, void *arg, error_text *err)
 {
@@ -48,27 +53,9 @@ store_status store_checkpoint_insert(store *s, const store_checkpoint *c, error_
     return store__write(s, insert, (void *)c, err);
 }
 
-ON_STORE static store_status list(database *db, void *arg, error_text *err)
-{
-    row_list *l = arg;
-    int64_t key;
-    const store_status status = statement_page_start(
-        db, "SELECT row FROM checkpoints WHERE id = ? AND job = ?", l, &key, err);
-    if (status != STORE_OK)
-        return status;
-    statement q = statement_begin(db, "SELECT " COLUMNS " FROM checkpoints WHERE job = ?"
-                                      " AND row < ? ORDER BY row DESC LIMIT ?");
-    bind_text(&q, l->of);
-    return statement_page(&q, &checkpoint_rows, key, l, err);
-}
-
 store_status store_checkpoint_list(store *s, const char *job, store_page page,
                                    store_checkpoint **rows, size_t *n, bool *more, error_text *err)
 {
-    row_list l = {.page = page, .of = job};
-    const store_status status = store__read(s, list, &l, err);
-    *rows = l.rows;
-    *n = l.n;
-    *more = l.more;
-    return status;
+    const row_list of_job = {.page = page, .of = job};
+    return store__list(s, &checkpoints, of_job, (void **)rows, n, more, err);
 }

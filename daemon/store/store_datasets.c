@@ -38,7 +38,13 @@ static void free_row(void *row)
     store_dataset_free(row);
 }
 
-static const row_kind dataset_rows = {sizeof(store_dataset), read_row, free_row};
+static const row_table datasets = {
+    .rows = {sizeof(store_dataset), read_row, free_row},
+    .what = "data set of this id",
+    .get = "SELECT " COLUMNS " FROM datasets WHERE id = ?",
+    .find = "SELECT row FROM datasets WHERE id = ?",
+    .newest = "SELECT " COLUMNS " FROM datasets WHERE row < ? ORDER BY row DESC LIMIT ?",
+};
 
 /* ---- writing ---- */
 
@@ -101,45 +107,13 @@ store_status store_dataset_insert(store *s, const store_dataset *d, const char *
 
 /* ---- reading ---- */
 
-typedef struct get_args {
-    const char *id;
-    store_dataset *out;
-} get_args;
-
-ON_STORE static store_status get(database *db, void *arg, error_text *err)
-{
-    const get_args *a = arg;
-    statement q = statement_begin(db, "SELECT " COLUMNS " FROM datasets WHERE id = ?");
-    bind_text(&q, a->id);
-    return statement_one(&q, &dataset_rows, "data set of this id", a->out, err);
-}
-
 store_status store_dataset_get(store *s, const char *id, store_dataset *out, error_text *err)
 {
-    get_args a = {id, out};
-    return store__read(s, get, &a, err);
-}
-
-ON_STORE static store_status list(database *db, void *arg, error_text *err)
-{
-    row_list *l = arg;
-    int64_t key;
-    const store_status status =
-        statement_page_start(db, "SELECT row FROM datasets WHERE id = ?", l, &key, err);
-    if (status != STORE_OK)
-        return status;
-    statement q = statement_begin(db, "SELECT " COLUMNS " FROM datasets WHERE row < ?"
-                                      " ORDER BY row DESC LIMIT ?");
-    return statement_page(&q, &dataset_rows, key, l, err);
+    return store__get(s, &datasets, id, out, err);
 }
 
 store_status store_dataset_list(store *s, store_page page, store_dataset **rows, size_t *n,
                                 bool *more, error_text *err)
 {
-    row_list l = {.page = page};
-    const store_status status = store__read(s, list, &l, err);
-    *rows = l.rows;
-    *n = l.n;
-    *more = l.more;
-    return status;
+    return store__list(s, &datasets, (row_list){.page = page}, (void **)rows, n, more, err);
 }

@@ -35,7 +35,11 @@ static void free_row(void *row)
     store_event_free(row);
 }
 
-static const row_kind event_rows = {sizeof(store_event), read_row, free_row};
+static const row_table events = {
+    .rows = {sizeof(store_event), read_row, free_row},
+    .find = "SELECT seq FROM events WHERE id = ? AND job = ?",
+    .newest = "SELECT " COLUMNS " FROM events WHERE job = ? AND seq < ? ORDER BY seq DESC LIMIT ?",
+};
 
 /* ---- appending ---- */
 
@@ -139,56 +143,18 @@ store_status store_event_append(store *s, const char *job, const char *level, co
 
 /* ---- reading ---- */
 
-ON_STORE static store_status list(database *db, void *arg, error_text *err)
-{
-    row_list *l = arg;
-    int64_t key;
-    const store_status status =
-        statement_page_start(db, "SELECT seq FROM events WHERE id = ? AND job = ?", l, &key, err);
-    if (status != STORE_OK)
-        return status;
-    statement q = statement_begin(db, "SELECT " COLUMNS " FROM events WHERE job = ?"
-                                      " AND seq < ? ORDER BY seq DESC LIMIT ?");
-    bind_text(&q, l->of);
-    return statement_page(&q, &event_rows, key, l, err);
-}
-
 store_status store_event_list(store *s, const char *job, store_page page, store_event **rows,
                               size_t *n, bool *more, error_text *err)
 {
-    row_list l = {.page = page, .of = job};
-    const store_status status = store__read(s, list, &l, err);
-    *rows = l.rows;
-    *n = l.n;
-    *more = l.more;
-    return status;
-}
-
-typedef struct since_args {
-    const char *job;
-    uint64_t since;
-    uint32_t limit;
-    void *rows;
-    size_t n;
-} since_args;
-
-ON_STORE static store_status since_seq(database *db, void *arg, error_text *err)
-{
-    since_args *a = arg;
-    statement q = statement_begin(db, "SELECT " COLUMNS " FROM events WHERE job = ?"
-                                      " AND seq > ? ORDER BY seq LIMIT ?");
-    bind_text(&q, a->job);
-    bind_u64(&q, a->since);
-    bind_i64(&q, a->limit);
-    return statement_all(&q, &event_rows, a->limit, &a->rows, &a->n, NULL, err);
+    const row_list of_job = {.page = page, .of = job};
+    return store__list(s, &events, of_job, (void **)rows, n, more, err);
 }
 
 store_status store_event_since(store *s, const char *job, uint64_t since, uint32_t limit,
                                store_event **rows, size_t *n, error_text *err)
 {
-    since_args a = {.job = job, .since = since, .limit = limit};
-    const store_status status = store__read(s, since_seq, &a, err);
-    *rows = a.rows;
-    *n = a.n;
-    return status;
+    return store__beyond(s,
+                         "SELECT " COLUMNS " FROM events WHERE job = ? AND seq > ?"
+                         " ORDER BY seq LIMIT ?",
+                         &events.rows, job, since, limit, (void **)rows, n, err);
 }

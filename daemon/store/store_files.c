@@ -36,7 +36,14 @@ static void free_row(void *row)
     store_file_free(row);
 }
 
-static const row_kind file_rows = {sizeof(store_file), read_row, free_row};
+static const row_table files = {
+    .rows = {sizeof(store_file), read_row, free_row},
+    .what = "file of this id",
+    .get = "SELECT " COLUMNS " FROM files WHERE id = ?",
+    .find = "SELECT row FROM files WHERE id = ?",
+    .newest = "SELECT " COLUMNS " FROM files WHERE row < ? ORDER BY row DESC LIMIT ?",
+    .oldest = "SELECT " COLUMNS " FROM files WHERE row > ? ORDER BY row LIMIT ?",
+};
 
 ON_STORE static store_status insert(database *db, void *arg, error_text *err)
 {
@@ -61,49 +68,15 @@ store_status store_file_insert(store *s, const store_file *f, error_text *err)
     return store__write(s, insert, (void *)f, err);
 }
 
-typedef struct get_args {
-    const char *id;
-    store_file *out;
-} get_args;
-
-ON_STORE static store_status get(database *db, void *arg, error_text *err)
-{
-    const get_args *a = arg;
-    statement q = statement_begin(db, "SELECT " COLUMNS " FROM files WHERE id = ?");
-    bind_text(&q, a->id);
-    return statement_one(&q, &file_rows, "file of this id", a->out, err);
-}
-
 store_status store_file_get(store *s, const char *id, store_file *out, error_text *err)
 {
-    get_args a = {id, out};
-    return store__read(s, get, &a, err);
-}
-
-ON_STORE static store_status list(database *db, void *arg, error_text *err)
-{
-    row_list *l = arg;
-    int64_t key;
-    const store_status status =
-        statement_page_start(db, "SELECT row FROM files WHERE id = ?", l, &key, err);
-    if (status != STORE_OK)
-        return status;
-    statement q = statement_begin(
-        db, l->page.oldest_first
-                ? "SELECT " COLUMNS " FROM files WHERE row > ? ORDER BY row LIMIT ?"
-                : "SELECT " COLUMNS " FROM files WHERE row < ? ORDER BY row DESC LIMIT ?");
-    return statement_page(&q, &file_rows, key, l, err);
+    return store__get(s, &files, id, out, err);
 }
 
 store_status store_file_list(store *s, store_page page, store_file **rows, size_t *n, bool *more,
                              error_text *err)
 {
-    row_list l = {.page = page};
-    const store_status status = store__read(s, list, &l, err);
-    *rows = l.rows;
-    *n = l.n;
-    *more = l.more;
-    return status;
+    return store__list(s, &files, (row_list){.page = page}, (void **)rows, n, more, err);
 }
 
 /* STORE_CONFLICT when a job that has not ended names the file, be it inside its method's object. */

@@ -34,10 +34,35 @@ store_status store__queue(store *s, store_queued *w, error_text *err);
  */
 bool store__post(store *s, store_queued *w);
 
-/* Rows with row > after, oldest first, at most limit. sql: a literal whose parameters are after and
- * limit. */
-store_status store__beyond(store *s, const char *sql, const row_kind *kind, uint64_t after,
-                           uint32_t limit, void **rows, size_t *n, error_text *err);
+/* ---- reading a table ---- */
+
+/* A table as it is read by id and by pages: SQL literals, with their parameters beside them. NULL
+ * where nobody asks. */
+typedef struct row_table {
+    row_kind rows;
+    const char *what;   /* "file of this id": what store__get did not find */
+    const char *get;    /* id */
+    const char *find;   /* id, [of]: the key of that row, which pages are ordered by */
+    const char *newest; /* [of], [mask], key, limit: rows below the key, newest first */
+    const char *oldest; /* likewise above it, oldest first */
+} row_table;
+
+/* A page of what. */
+typedef struct row_list {
+    store_page page;
+    const char *of; /* a job, an alias; NULL where there is one list only */
+    int64_t mask;   /* of statuses; 0 where there are none */
+} row_list;
+
+/* STORE_NOT_FOUND: "no <what>". */
+store_status store__get(store *s, const row_table *t, const char *id, void *out, error_text *err);
+/* As store_page says. */
+store_status store__list(store *s, const row_table *t, row_list what, void **rows, size_t *n,
+                         bool *more, error_text *err);
+/* Rows beyond `after`, oldest first, at most limit. sql: a literal whose parameters are of (unless
+ * it is NULL), after and limit. */
+store_status store__beyond(store *s, const char *sql, const row_kind *kind, const char *of,
+                           uint64_t after, uint32_t limit, void **rows, size_t *n, error_text *err);
 
 /* ---- on the store thread, between the files that know one table each ---- */
 

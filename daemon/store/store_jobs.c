@@ -74,68 +74,47 @@ static void free_row(void *row)
     store_job_free(row);
 }
 
-static const row_kind job_rows = {sizeof(store_job), read_row, free_row};
+static const row_table jobs = {
+    .rows = {sizeof(store_job), read_row, free_row},
+    .what = "job of this id",
+    .get = "SELECT " COLUMNS " FROM jobs WHERE id = ?",
+    .find = "SELECT row FROM jobs WHERE id = ?",
+    .newest = "SELECT " COLUMNS " FROM jobs WHERE (1 << status) & ? AND row < ?"
+              " ORDER BY row DESC LIMIT ?",
+};
 
 /* ---- reading ---- */
 
-typedef struct find_args {
-    const char *id;
-    unsigned mask;
-    store_job *out;
-} find_args;
-
-ON_STORE static store_status get(database *db, void *arg, error_text *err)
-{
-    const find_args *a = arg;
-    statement q = statement_begin(db, "SELECT " COLUMNS " FROM jobs WHERE id = ?");
-    bind_text(&q, a->id);
-    return statement_one(&q, &job_rows, "job of this id", a->out, err);
-}
-
 store_status store_job_get(store *s, const char *id, store_job *out, error_text *err)
 {
-    find_args a = {.id = id, .out = out};
-    return store__read(s, get, &a, err);
+    return store__get(s, &jobs, id, out, err);
 }
+
+typedef struct oldest_args {
+    unsigned mask;
+    store_job *out;
+} oldest_args;
 
 ON_STORE static store_status oldest(database *db, void *arg, error_text *err)
 {
-    const find_args *a = arg;
+    const oldest_args *a = arg;
     statement q = statement_begin(db, "SELECT " COLUMNS " FROM jobs WHERE (1 << status) & ?"
                                       " ORDER BY row LIMIT 1");
     bind_i64(&q, a->mask);
-    return statement_one(&q, &job_rows, "job in this state", a->out, err);
+    return statement_one(&q, &jobs.rows, "job in this state", a->out, err);
 }
 
 store_status store_job_oldest(store *s, unsigned status_mask, store_job *out, error_text *err)
 {
-    find_args a = {.mask = status_mask, .out = out};
+    oldest_args a = {status_mask, out};
     return store__read(s, oldest, &a, err);
-}
-
-ON_STORE static store_status list(database *db, void *arg, error_text *err)
-{
-    row_list *l = arg;
-    int64_t key;
-    const store_status status =
-        statement_page_start(db, "SELECT row FROM jobs WHERE id = ?", l, &key, err);
-    if (status != STORE_OK)
-        return status;
-    statement q = statement_begin(db, "SELECT " COLUMNS " FROM jobs WHERE (1 << status) & ?"
-                                      " AND row < ? ORDER BY row DESC LIMIT ?");
-    bind_i64(&q, l->mask);
-    return statement_page(&q, &job_rows, key, l, err);
 }
 
 store_status store_job_list(store *s, store_page page, unsigned status_mask, store_job **rows,
                             size_t *n, bool *more, error_text *err)
 {
-    row_list l = {.page = page, .mask = status_mask ? status_mask : ~0u};
-    const store_status status = store__read(s, list, &l, err);
-    *rows = l.rows;
-    *n = l.n;
-    *more = l.more;
-    return status;
+    const row_list masked = {.page = page, .mask = status_mask ? status_mask : ~0u};
+    return store__list(s, &jobs, masked, (void **)rows, n, more, err);
 }
 
 /* ---- writing ---- */

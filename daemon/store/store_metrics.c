@@ -89,31 +89,11 @@ store_status store_metrics_put(store *s, const char *job, uint64_t step, const s
 
 /* ---- reading ---- */
 
-typedef struct since_args {
-    const char *job;
-    uint64_t since;
-    uint32_t limit;
-    void *rows;
-    size_t n;
-} since_args;
-
-ON_STORE static store_status since_step(database *db, void *arg, error_text *err)
-{
-    since_args *a = arg;
-    statement q = statement_begin(db, "SELECT step, values_json FROM metrics WHERE job = ?"
-                                      " AND step > ? ORDER BY step LIMIT ?");
-    bind_text(&q, a->job);
-    bind_u64(&q, a->since);
-    bind_i64(&q, a->limit);
-    return statement_all(&q, &metrics_rows, a->limit, &a->rows, &a->n, NULL, err);
-}
-
 store_status store_metrics_since(store *s, const char *job, uint64_t since, uint32_t limit,
                                  store_metrics_row **rows, size_t *n, error_text *err)
 {
-    since_args a = {.job = job, .since = since, .limit = limit};
-    const store_status status = store__read(s, since_step, &a, err);
-    *rows = a.rows;
-    *n = a.n;
-    return status;
+    return store__beyond(s,
+                         "SELECT step, values_json FROM metrics WHERE job = ? AND step > ?"
+                         " ORDER BY step LIMIT ?",
+                         &metrics_rows, job, since, limit, (void **)rows, n, err);
 }

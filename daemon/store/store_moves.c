@@ -32,7 +32,12 @@ static void free_row(void *row)
     store_move_free(row);
 }
 
-static const row_kind move_rows = {sizeof(store_move), read_row, free_row};
+static const row_table moves = {
+    .rows = {sizeof(store_move), read_row, free_row},
+    .find = "SELECT version FROM moves WHERE version = ? AND alias = ?",
+    .newest = "SELECT " COLUMNS " FROM moves WHERE alias = ? AND version < ?"
+              " ORDER BY version DESC LIMIT ?",
+};
 
 ON_STORE static store_status put(database *db, void *arg, error_text *err)
 {
@@ -55,27 +60,9 @@ store_status store_move_put(store *s, const store_move *m, error_text *err)
     return store__write(s, put, (void *)m, err);
 }
 
-ON_STORE static store_status list(database *db, void *arg, error_text *err)
-{
-    row_list *l = arg;
-    int64_t key;
-    const store_status status = statement_page_start(
-        db, "SELECT version FROM moves WHERE version = ? AND alias = ?", l, &key, err);
-    if (status != STORE_OK)
-        return status;
-    statement q = statement_begin(db, "SELECT " COLUMNS " FROM moves WHERE alias = ?"
-                                      " AND version < ? ORDER BY version DESC LIMIT ?");
-    bind_text(&q, l->of);
-    return statement_page(&q, &move_rows, key, l, err);
-}
-
 store_status store_move_list(store *s, const char *alias, store_page page, store_move **rows,
                              size_t *n, bool *more, error_text *err)
 {
-    row_list l = {.page = page, .of = alias};
-    const store_status status = store__read(s, list, &l, err);
-    *rows = l.rows;
-    *n = l.n;
-    *more = l.more;
-    return status;
+    const row_list of_alias = {.page = page, .of = alias};
+    return store__list(s, &moves, of_alias, (void **)rows, n, more, err);
 }

@@ -28,7 +28,11 @@ static void free_row(void *row)
     store_policy_free(row);
 }
 
-static const row_kind policy_rows = {sizeof(store_policy), read_row, free_row};
+static const row_table policies = {
+    .rows = {sizeof(store_policy), read_row, free_row},
+    .what = "policy of this id",
+    .get = "SELECT " COLUMNS " FROM policies WHERE id = ?",
+};
 
 ON_STORE static store_status put(database *db, void *arg, error_text *err)
 {
@@ -50,23 +54,9 @@ store_status store_policy_put(store *s, const store_policy *p, error_text *err)
     return store__write(s, put, (void *)p, err);
 }
 
-typedef struct get_args {
-    const char *id;
-    store_policy *out;
-} get_args;
-
-ON_STORE static store_status get(database *db, void *arg, error_text *err)
-{
-    const get_args *a = arg;
-    statement q = statement_begin(db, "SELECT " COLUMNS " FROM policies WHERE id = ?");
-    bind_text(&q, a->id);
-    return statement_one(&q, &policy_rows, "policy of this id", a->out, err);
-}
-
 store_status store_policy_get(store *s, const char *id, store_policy *out, error_text *err)
 {
-    get_args a = {id, out};
-    return store__read(s, get, &a, err);
+    return store__get(s, &policies, id, out, err);
 }
 
 /* ---- what jobs make of it ---- */

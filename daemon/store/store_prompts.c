@@ -235,5 +235,5 @@ store_status store_train_prompts(store *s, uint64_t after, uint32_t limit, store
                          " AND erased_at = 0"
                          " AND EXISTS (SELECT 1 FROM people WHERE name = p.user AND share = 1)"
                          " ORDER BY row LIMIT ?",
-                         &prompt_rows, after, limit, (void **)rows, n, err);
+                         &prompt_rows, NULL, after, limit, (void **)rows, n, err);
 }

@@ -61,7 +61,7 @@ store_status store_train_rankings(store *s, uint64_t after, uint32_t limit, stor
     return store__beyond(s,
                          "SELECT " COLUMNS " " USABLE " AND r.role <> 'heldout'"
                          " AND r.kind = 'rank' AND r.gold = 0 ORDER BY r.row LIMIT ?2",
-                         &ranking_rows, after, limit, (void **)rows, n, err);
+                         &ranking_rows, NULL, after, limit, (void **)rows, n, err);
 }
 
 #define HELDOUT(criterion)                                                                         \
@@ -73,7 +73,7 @@ store_status store_heldout_rankings(store *s, const char *criterion, uint64_t af
 {
     return store__beyond(
         s, strcmp(criterion, "toxicity") == 0 ? HELDOUT("toxicity") : HELDOUT("general"),
-        &ranking_rows, after, limit, (void **)rows, n, err);
+        &ranking_rows, NULL, after, limit, (void **)rows, n, err);
 }
 
 /* ---- of tasks that several people ranked ---- */
@@ -173,5 +173,5 @@ store_status store_train_demonstrations(store *s, uint64_t after, uint32_t limit
         " AND (t.id IS NULL OR (t.erased_at = 0 AND (t.owner = ''"
         " OR EXISTS (SELECT 1 FROM people WHERE name = t.owner AND share = 1))))"
         " ORDER BY d.row LIMIT ?",
-        &demonstration_rows, after, limit, (void **)rows, n, err);
+        &demonstration_rows, NULL, after, limit, (void **)rows, n, err);
 }
