@@ -145,6 +145,42 @@ static inline store_demonstration a_demonstration(const char *name, const char *
                                  .created_at = NOW};
 }
 
+/* "id id " of the prompts that data sets may see. */
+static inline const char *prompts(store *s)
+{
+    static char text[256];
+    store_prompt *rows;
+    size_t n;
+    text[0] = 0;
+    STORE_GOOD(store_train_prompts(s, 0, 100, &rows, &n, &err));
+    for (size_t i = 0; i < n; i++) {
+        snprintf(text + strlen(text), sizeof text - strlen(text), "%s ", rows[i].id);
+        store_prompt_free(&rows[i]);
+    }
+    free(rows);
+    return text;
+}
+
+/* "labeler:kind " of rankings. */
+static inline const char *rankings(store *s, bool train)
+{
+    static char text[256];
+    store_ranking *rows;
+    size_t n;
+    text[0] = 0;
+    if (train)
+        STORE_GOOD(store_train_rankings(s, 0, 100, &rows, &n, &err));
+    else
+        STORE_GOOD(store_heldout_rankings(s, "general", 0, 100, &rows, &n, &err));
+    for (size_t i = 0; i < n; i++) {
+        snprintf(text + strlen(text), sizeof text - strlen(text), "%s:%s ", rows[i].labeler,
+                 rows[i].kind);
+        store_ranking_free(&rows[i]);
+    }
+    free(rows);
+    return text;
+}
+
 /* Is the text anywhere in the database or its log? */
 static inline bool on_disk(const char *text)
 {
