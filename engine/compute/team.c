@@ -10,8 +10,11 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { CACHE_LINE = 64, SPINS_PER_CLOCK_LOOK = 64, DEFAULT_SPIN_US = 50 };
+enum { CACHE_LINE = 64, SPINS_PER_CLOCK_LOOK = 64, DEFAULT_SPIN_US = 50, LEAST_PATIENCE = 32 };
 
+/* How long a member spins adapts: half as long after a wait that ended asleep, twice as long after
+ * one that did not. Two members that other work has crowded onto one core cannot meet while either
+ * spins; there each barrier costs a switch of threads instead of the whole spin. */
 struct eng_team {
     uint32_t n_members;          /* (i) */
     int64_t spin_ns;             /* (i) */
@@ -29,6 +32,7 @@ struct eng_team {
     _Alignas(CACHE_LINE) atomic_uint phase;      /* moves when a barrier opens */
     _Alignas(CACHE_LINE) atomic_uint next;       /* work counter of the current phase */
     _Alignas(CACHE_LINE) atomic_uint sleepers;   /* members asleep on generation or phase */
+    _Alignas(CACHE_LINE) atomic_int_least64_t patience_ns; /* of a spin, up to spin_ns */
 };
 
 static int64_t now_ns(void)
@@ -45,24 +49,43 @@ static void relax(void)
 #endif
 }
 
+static void adapt(eng_team *team, int64_t patience_ns)
+{
+    const int64_t least = team->spin_ns / LEAST_PATIENCE;
+    if (patience_ns >= least && patience_ns <= team->spin_ns)
+        atomic_store_explicit(&team->patience_ns, patience_ns, memory_order_relaxed);
+}
+
+/* Has *word moved on while the caller's patience lasted? */
+static bool moves_soon(eng_team *team, atomic_uint *word, unsigned seen)
+{
+    const int64_t patience_ns = atomic_load_explicit(&team->patience_ns, memory_order_relaxed);
+    int64_t until = 0;
+    for (unsigned i = 1;; i++) {
+        if (atomic_load_explicit(word, memory_order_acquire) != seen) {
+            adapt(team, 2 * patience_ns);
+            return true;
+        }
+        relax();
+        if (i % SPINS_PER_CLOCK_LOOK == 0) {
+            int64_t now = now_ns();
+            if (!until)
+                until = now + patience_ns;
+            else if (now > until)
+                break;
+        }
+    }
+    adapt(team, patience_ns / 2);
+    return false;
+}
+
 /* Returns once *word != seen. Sleeping is announced in `sleepers` before the word is looked at once
  * more, and the waker moves the word before it looks at `sleepers`: one of the two always sees the
  * other (both sequentially consistent), so no wake-up is lost. */
 static void wait_past(eng_team *team, atomic_uint *word, unsigned seen)
 {
-    int64_t until = 0;
-    for (unsigned i = 1;; i++) {
-        if (atomic_load_explicit(word, memory_order_acquire) != seen)
-            return;
-        relax();
-        if (i % SPINS_PER_CLOCK_LOOK == 0) {
-            int64_t now = now_ns();
-            if (!until)
-                until = now + team->spin_ns;
-            else if (now > until)
-                break;
-        }
-    }
+    if (moves_soon(team, word, seen))
+        return;
     atomic_fetch_add(&team->sleepers, 1);
     while (atomic_load(word) == seen)
         syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, seen, NULL, NULL, 0);
@@ -154,6 +177,7 @@ eng_status eng__team_create(eng_team **out, uint32_t n_members, uint32_t spin_us
         return eng_fail(err, ENG_NOMEM, "worker team: out of memory");
     *team = (eng_team){.n_members = 1,
                        .spin_ns = (int64_t)(spin_us ? spin_us : DEFAULT_SPIN_US) * 1000};
+    team->patience_ns = team->spin_ns;
     team->threads = calloc(n_members, sizeof *team->threads);
     if (!team->threads) {
         free(team);
