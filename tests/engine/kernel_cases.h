@@ -277,7 +277,7 @@ typedef struct attend_case {
     float q[ATTEND_MAX_Q][ATTEND_MAX_D], out[ATTEND_MAX_Q][ATTEND_MAX_D];
     _Alignas(64) uint8_t k[ATTEND_BLOCKS][16 * ATTEND_MAX_D * 4],
         v[ATTEND_BLOCKS][16 * ATTEND_MAX_D * 4];
-    _Alignas(64) float scores[4 * ATTEND_T];
+    _Alignas(64) float scores[ENG_ATTEND_ROWS * ATTEND_T];
 } attend_case;
 
 static inline void attend_put(attend_case *c, uint8_t *block, size_t i, float x)

@@ -258,6 +258,20 @@ NOINLINE __m512i _mm512_max_epi32(__m512i a, __m512i b)
 {
     LANE_BY_LANE(__m512i, o.u[l] = (int32_t)a.u[l] > (int32_t)b.u[l] ? a.u[l] : b.u[l]);
 }
+NOINLINE int32_t _mm512_reduce_max_epi32(__m512i a)
+{
+    int32_t most = (int32_t)a.u[0];
+    for (int l = 1; l < 16; l++)
+        most = (int32_t)a.u[l] > most ? (int32_t)a.u[l] : most;
+    return most;
+}
+NOINLINE int32_t _mm512_reduce_add_epi32(__m512i a)
+{
+    uint32_t sum = 0;
+    for (int l = 0; l < 16; l++)
+        sum += a.u[l];
+    return (int32_t)sum;
+}
 /* Unsigned bytes of a by signed bytes of b: four products added to each int32, no saturation. */
 NOINLINE __m512i _mm512_dpbusd_epi32(__m512i sum, __m512i a, __m512i b)
 {

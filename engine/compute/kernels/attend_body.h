@@ -1,11 +1,17 @@
 /* Attention over a sequence's own KV blocks, for one instruction set. Included by kernels_<isa>.c
  * after rows_body.h.
  *
- * Query rows go in tiles of up to 4, so that a loaded K or V vector serves them all. Scores come in
- * vectors of 16 positions (K blocks lie with positions contiguous), so nothing is summed across
- * lanes: a score adds over d in ascending order, an output over positions in ascending order. */
+ * Query rows go in tiles of up to ATTEND_TILE, so that a loaded K or V vector serves them all.
+ * Scores come in vectors of positions (K blocks lie with positions contiguous), so nothing is
+ * summed across lanes: a score adds over d in ascending order, an output over positions in
+ * ascending order. How many vectors go together (the vector layer's ATTEND_SCORES, ATTEND_VALUES)
+ * never shows in the result. */
 
-enum { ATTEND_TILE = 4, BLOCK_T = ENG_GROUP_ROWS };
+enum {
+    ATTEND_TILE = ENG_ATTEND_ROWS,
+    VALUE_ROWS = 4, /* query rows of a tile of outputs */
+    BLOCK_T = ENG_GROUP_ROWS
+};
 
 /* Where a tile's loops run: blocks [b0, b1). */
 typedef struct attend_tile {
@@ -19,26 +25,60 @@ INLINE vf load_kv(const void *p, size_t i, const bool f32)
     return f32 ? vf_load((const float *)p + i) : vf_load_f16((const uint16_t *)p + i);
 }
 
-/* scores[r][t] = q_r . k_t for every position of the tile's blocks */
-INLINE void attend_scores(const attend_tile *t, const int nq, const bool f32)
+/* A decode step's keys and values come from memory, in blocks that lie anywhere: what is needed
+ * soon is fetched while scores are summed. Element i of the block of K, and of its V. */
+INLINE void fetch_soon(const eng_attend_args *a, uint32_t block, size_t i, const bool f32)
+{
+    const size_t at = i * (f32 ? sizeof(float) : sizeof(uint16_t));
+    __builtin_prefetch((const uint8_t *)a->k_blocks[block] + at);
+    __builtin_prefetch((const uint8_t *)a->v_blocks[block] + at);
+}
+
+/* scores[r][t] = q_r . k_t for nv vectors of positions, from vector v0 of the sequence on */
+INLINE void score_vectors(const attend_tile *t, uint32_t v0, const int nq, const int nv,
+                          const bool f32)
 {
     const eng_attend_args *a = t->args;
-    for (uint32_t b = t->b0; b < t->b1; b++) {
-        for (int j = 0; j < NV; j++) {
-            vf acc[ATTEND_TILE];
+    vf acc[ATTEND_SCORES][ATTEND_TILE];
+    const void *k[ATTEND_SCORES];
+    const float *q[ATTEND_TILE];
+    for (int j = 0; j < nv; j++) {
+        const uint32_t v = v0 + (uint32_t)j;
+        k[j] = (const uint8_t *)a->k_blocks[v / NV] + v % NV * LANES * (f32 ? 4 : 2);
+        for (int r = 0; r < nq; r++)
+            acc[j][r] = vf_set1(0);
+    }
+    for (int r = 0; r < nq; r++)
+        q[r] = a->q[t->q0 + (uint32_t)r];
+    const uint32_t next = (v0 + (uint32_t)nv) / NV;
+    const bool fetch = nq < ATTEND_TILE && v0 + 2 * (uint32_t)nv <= t->b1 * NV;
+    for (uint32_t d = 0; d < a->head_dim; d++) {
+        for (int j = 0; j < nv; j++) {
+            if (fetch && j % NV == 0)
+                fetch_soon(a, next + (uint32_t)(j / NV), (size_t)d * BLOCK_T, f32);
+            vf kv = load_kv(k[j], (size_t)d * BLOCK_T, f32);
             for (int r = 0; r < nq; r++)
-                acc[r] = vf_set1(0);
-            for (uint32_t d = 0; d < a->head_dim; d++) {
-                vf kv = load_kv(a->k_blocks[b], (size_t)d * BLOCK_T + (size_t)(j * LANES), f32);
-                for (int r = 0; r < nq; r++)
-                    acc[r] = vf_fma(vf_set1(a->q[t->q0 + (uint32_t)r][d]), kv, acc[r]);
-            }
-            for (int r = 0; r < nq; r++)
-                vf_store(a->scores + (size_t)r * a->ld_scores + (size_t)b * BLOCK_T +
-                             (size_t)(j * LANES),
-                         acc[r]);
+                acc[j][r] = vf_fma(vf_set1(q[r][d]), kv, acc[j][r]);
         }
     }
+    for (int j = 0; j < nv; j++)
+        for (int r = 0; r < nq; r++)
+            vf_store(a->scores + (size_t)r * a->ld_scores + ((size_t)v0 + (size_t)j) * LANES,
+                     acc[j][r]);
+}
+
+/* The scores of every position of the tile's blocks. */
+INLINE void attend_scores(const attend_tile *t, const int nq, const bool f32)
+{
+    const int most = nq <= ATTEND_TILE / 2 ? ATTEND_SCORES : ATTEND_SCORES / 2;
+    uint32_t v = t->b0 * NV;
+    const uint32_t end = t->b1 * NV;
+    for (; v + (uint32_t)most <= end; v += (uint32_t)most)
+        score_vectors(t, v, nq, most, f32);
+    for (; v + 2 <= end; v += 2)
+        score_vectors(t, v, nq, 2, f32);
+    for (; v < end; v++)
+        score_vectors(t, v, nq, 1, f32);
 }
 
 /* Row r's scores to softmax weights in place, zero outside [first, last]. The sum runs in 16 lanes
@@ -56,17 +96,23 @@ INLINE void attend_softmax(const attend_tile *t, int r)
     vf big = vf_load(s + from);
     for (uint32_t i = from + LANES; i < to; i += LANES)
         big = vf_max(big, vf_load(s + i));
-    const float max = max_of(big);
-    for (uint32_t i = from; i < to; i += LANES)
-        vf_store(s + i, vf_exp(vf_sub(vf_load(s + i), vf_set1(max))));
-    for (uint32_t i = from; i < first; i++)
-        s[i] = 0;
-    for (uint32_t i = last + 1; i < to; i++)
-        s[i] = 0;
+    const vf max = vf_set1(max_of(big));
     lanes16 acc = lanes16_set1(0);
-    for (uint32_t i = from; i < to; i += BLOCK_T)
+    for (uint32_t i = from; i < to; i += BLOCK_T) {
+        lanes16 e;
+        for (int j = 0; j < NV; j++) {
+            e.v[j] = vf_exp(vf_sub(vf_load(s + i + j * LANES), max));
+            vf_store(s + i + j * LANES, e.v[j]);
+        }
+        if (i < first || i + BLOCK_T > last + 1) { /* a block with positions that are not seen */
+            for (uint32_t n = i; n < i + BLOCK_T; n++)
+                s[n] = n < first || n > last ? 0 : s[n];
+            for (int j = 0; j < NV; j++)
+                e.v[j] = vf_load(s + i + j * LANES);
+        }
         for (int j = 0; j < NV; j++)
-            acc.v[j] = vf_add(acc.v[j], vf_load(s + i + j * LANES));
+            acc.v[j] = vf_add(acc.v[j], e.v[j]);
+    }
     float sums[16];
     lanes16_store(sums, acc);
     const vf scale = vf_set1(1.0f / sum16(sums));
@@ -74,36 +120,51 @@ INLINE void attend_softmax(const attend_tile *t, int r)
         vf_store(s + i, vf_mul(vf_load(s + i), scale));
 }
 
-/* out[r][d0 .. d0+n*LANES) = sum over t of weight[r][t] * V[t][d0..]. Positions past a row's last
- * are skipped, not multiplied by zero: what lies there may be anything. */
-INLINE void attend_values(const attend_tile *t, uint32_t d0, const int n, const int nq,
+/* out[r][d0 .. d0+n*LANES) = sum over t of weight[r][t] * V[t][d0..] for the tile's rows
+ * [r0, r0+nr). Positions past a row's last are skipped, not multiplied by zero: what lies there may
+ * be anything. */
+INLINE void attend_values(const attend_tile *t, uint32_t r0, uint32_t d0, const int n, const int nr,
                           const bool f32)
 {
     const eng_attend_args *a = t->args;
-    vf acc[ATTEND_TILE][2];
+    vf acc[VALUE_ROWS][ATTEND_VALUES];
+    const float *w[VALUE_ROWS];
     uint32_t last = 0, first = UINT32_MAX;
-    for (int r = 0; r < nq; r++) {
-        uint32_t l = a->last[t->q0 + (uint32_t)r], f = a->first[t->q0 + (uint32_t)r];
-        last = l > last ? l : last;
-        first = f < first ? f : first;
+    for (int r = 0; r < nr; r++) {
+        const uint32_t row = r0 + (uint32_t)r, q = t->q0 + row;
+        last = a->last[q] > last ? a->last[q] : last;
+        first = a->first[q] < first ? a->first[q] : first;
+        w[r] = a->scores + row * a->ld_scores;
         for (int j = 0; j < n; j++)
             acc[r][j] = vf_set1(0);
     }
-    for (uint32_t pos = first; pos <= last; pos++) {
+    for (uint32_t pos = first; pos <= last;) {
         const void *block = a->v_blocks[pos / BLOCK_T];
-        const size_t at = (size_t)(pos % BLOCK_T) * a->head_dim + d0;
-        vf v[2];
-        for (int j = 0; j < n; j++)
-            v[j] = load_kv(block, at + (size_t)(j * LANES), f32);
-        for (int r = 0; r < nq; r++) {
-            vf w = vf_set1(a->scores[(size_t)r * a->ld_scores + pos]);
+        const uint32_t whole = (pos / BLOCK_T + 1) * BLOCK_T, to = whole <= last ? whole : last + 1;
+        for (; pos < to; pos++) {
+            const size_t at = (size_t)(pos % BLOCK_T) * a->head_dim + d0;
+            vf v[ATTEND_VALUES];
             for (int j = 0; j < n; j++)
-                acc[r][j] = vf_fma(w, v[j], acc[r][j]);
+                v[j] = load_kv(block, at + (size_t)(j * LANES), f32);
+            for (int r = 0; r < nr; r++)
+                for (int j = 0; j < n; j++)
+                    acc[r][j] = vf_fma(vf_set1(w[r][pos]), v[j], acc[r][j]);
         }
     }
-    for (int r = 0; r < nq; r++)
+    for (int r = 0; r < nr; r++)
         for (int j = 0; j < n; j++)
-            vf_store(a->out[t->q0 + (uint32_t)r] + d0 + j * LANES, acc[r][j]);
+            vf_store(a->out[t->q0 + r0 + (uint32_t)r] + d0 + j * LANES, acc[r][j]);
+}
+
+/* All outputs of the tile's rows [r0, r0+nr) that fill vectors; returns how many elements. */
+INLINE uint32_t attend_outputs(const attend_tile *t, uint32_t r0, const int nr, const bool f32)
+{
+    uint32_t d = 0;
+    for (; d + ATTEND_VALUES * LANES <= t->args->head_dim; d += ATTEND_VALUES * LANES)
+        attend_values(t, r0, d, ATTEND_VALUES, nr, f32);
+    for (; d + LANES <= t->args->head_dim; d += LANES)
+        attend_values(t, r0, d, 1, nr, f32);
+    return d;
 }
 
 /* The elements of a head that do not fill a vector. */
@@ -130,37 +191,34 @@ INLINE void attend_tile_run(const attend_tile *t, const int nq, const bool f32)
     attend_scores(t, nq, f32);
     for (int r = 0; r < nq; r++)
         attend_softmax(t, r);
-    uint32_t d = 0;
-    for (; d + 2 * LANES <= t->args->head_dim; d += 2 * LANES)
-        attend_values(t, d, 2, nq, f32);
-    for (; d + LANES <= t->args->head_dim; d += LANES)
-        attend_values(t, d, 1, nq, f32);
+    uint32_t d = attend_outputs(t, 0, nq < VALUE_ROWS ? nq : VALUE_ROWS, f32);
+    if (nq > VALUE_ROWS)
+        attend_outputs(t, VALUE_ROWS, nq - VALUE_ROWS, f32);
     attend_values_tail(t, d, nq);
 }
+
+#define ATTEND_CASE(n)                                                                             \
+    case n:                                                                                        \
+        args->f32 ? attend_tile_run(&t, n, true) : attend_tile_run(&t, n, false);                  \
+        break
 
 static void attend(const eng_attend_args *args)
 {
     for (uint32_t q0 = 0; q0 < args->n_q;) {
-        uint32_t nq = args->n_q - q0 < ATTEND_TILE ? args->n_q - q0 : ATTEND_TILE;
+        uint32_t nq = args->n_q - q0;
+        nq = nq >= ATTEND_TILE ? ATTEND_TILE : nq < VALUE_ROWS ? nq : VALUE_ROWS;
         attend_tile t = {args, q0, args->first[q0] / BLOCK_T, 0};
         for (uint32_t q = q0; q < q0 + nq; q++) {
             uint32_t b0 = args->first[q] / BLOCK_T, b1 = args->last[q] / BLOCK_T + 1;
             t.b0 = b0 < t.b0 ? b0 : t.b0;
             t.b1 = b1 > t.b1 ? b1 : t.b1;
         }
-        const bool f32 = args->f32;
         switch (nq) {
-        case 1:
-            f32 ? attend_tile_run(&t, 1, true) : attend_tile_run(&t, 1, false);
-            break;
-        case 2:
-            f32 ? attend_tile_run(&t, 2, true) : attend_tile_run(&t, 2, false);
-            break;
-        case 3:
-            f32 ? attend_tile_run(&t, 3, true) : attend_tile_run(&t, 3, false);
-            break;
-        default:
-            f32 ? attend_tile_run(&t, 4, true) : attend_tile_run(&t, 4, false);
+            ATTEND_CASE(1);
+            ATTEND_CASE(2);
+            ATTEND_CASE(3);
+            ATTEND_CASE(4);
+            ATTEND_CASE(ATTEND_TILE);
         }
         q0 += nq;
     }

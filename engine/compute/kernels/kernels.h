@@ -20,7 +20,8 @@
 enum {
     ENG_GROUP_ROWS = 16, /* output rows interleaved in a group */
     ENG_QBLOCK = 32,     /* elements that share a scale */
-    ENG_KBLOCK = 256     /* elements of a K-quant super-block */
+    ENG_KBLOCK = 256,    /* elements of a K-quant super-block */
+    ENG_ATTEND_ROWS = 8  /* query rows that an attention kernel takes at a time, at most */
 };
 
 /* Groups of 16 output rows, each a contiguous stream over k:
@@ -130,7 +131,7 @@ typedef struct eng_attend_args {
     const void *const *k_blocks; /* block b holds positions 16b..16b+15 */
     const void *const *v_blocks;
     bool f32;
-    float *scores; /* scratch: 4 * (T rounded up to 16) */
+    float *scores; /* scratch: ENG_ATTEND_ROWS * (T rounded up to 16) */
     size_t ld_scores;
 } eng_attend_args;
 

@@ -34,74 +34,73 @@ static void layer_norm(float *y, const float *x, const float *w, const float *b,
 
 /* ---- 8-bit activations ---- */
 
-/* max_of of magnitudes, as vf_larger: NaN if any lane is. */
-INLINE float largest_of(vf v)
-{
-    int32_t lanes[LANES], most;
-    float m;
-    memcpy(lanes, &v, sizeof lanes);
-    most = lanes[0];
-    for (int i = 1; i < LANES; i++)
-        most = lanes[i] > most ? lanes[i] : most;
-    memcpy(&m, &most, sizeof m);
-    return m;
-}
-
 INLINE float finite_or_zero(float x)
 {
     return isfinite(x) ? x : 0;
 }
 
-INLINE float through_f16(float x)
+/* The largest magnitude of n values (a multiple of 16); NaN if any is. */
+INLINE float largest_magnitude(const float *x, int n)
 {
-    return eng_f16_to_f32(eng_f32_to_f16(x));
+    vf big = vf_abs(vf_load(x));
+    for (int i = LANES; i < n; i += LANES)
+        big = vf_larger(big, vf_abs(vf_load(x + i)));
+    return vf_largest(big);
+}
+
+/* x[i] rounded to f16, in place. */
+INLINE void round_to_f16(float *x, size_t n)
+{
+    uint16_t half[LANES];
+    size_t i = 0;
+    for (; i + LANES <= n; i += LANES) {
+        vf_store_f16(half, vf_load(x + i));
+        vf_store(x + i, vf_load_f16(half));
+    }
+    for (; i < n; i++)
+        x[i] = eng_f16_to_f32(eng_f32_to_f16(x[i]));
 }
 
 /* n values (16 or 32) times `scale`, rounded; returns the sum of the integers. */
 INLINE int32_t quantize_run(int8_t *q, const float *x, float scale, int n)
 {
-    int32_t sums[LANES], total = 0;
+    vi sum = vi_set1(0);
     for (int i = 0; i < n; i += LANES) {
         vf v = vf_round(vf_mul(vf_load(x + i), vf_set1(scale)));
         vi whole = vi_from_vf(vf_min(v, vf_set1(127.0f)));
         vi_store_i8(q + i, whole);
-        memcpy(sums, &whole, sizeof sums);
-        for (int j = 0; j < LANES; j++)
-            total += sums[j];
+        sum = vi_add(sum, whole);
     }
-    return total;
+    return vi_sum(sum);
 }
 
 /* A NaN or an infinity in a block makes its scale one, so that it reaches every product of the row.
  * The integers are bounded in any case. */
 static void quantize_q8(eng_acts *a, uint32_t m)
 {
-    const size_t nb = a->k / ENG_QBLOCK;
+    const size_t nb = a->k / ENG_QBLOCK, at = (size_t)m * nb;
     const float *x = a->x + (size_t)m * a->ld_x;
-    for (size_t b = 0; b < nb; b++, x += ENG_QBLOCK) {
-        vf big = vf_abs(vf_load(x));
-        for (int i = LANES; i < ENG_QBLOCK; i += LANES)
-            big = vf_larger(big, vf_abs(vf_load(x + i)));
-        float max = largest_of(big), d = max / 127.0f;
-        size_t at = (size_t)m * nb + b;
-        int32_t sum = quantize_run(a->q + (size_t)m * a->k + b * ENG_QBLOCK, x,
-                                   finite_or_zero(127.0f / max), ENG_QBLOCK);
-        a->sum[at] = sum;
-        a->d[at] = through_f16(d);
-        a->s[at] = through_f16(d * (float)sum);
+    int8_t *q = a->q + (size_t)m * a->k;
+    float *d = a->d + at, *s = a->s + at;
+    for (size_t b = 0; b < nb; b++, x += ENG_QBLOCK, q += ENG_QBLOCK) {
+        const float max = largest_magnitude(x, ENG_QBLOCK);
+        const int32_t sum = quantize_run(q, x, finite_or_zero(127.0f / max), ENG_QBLOCK);
+        a->sum[at + b] = sum;
+        d[b] = max / 127.0f;
+        s[b] = d[b] * (float)sum;
     }
+    round_to_f16(d, nb);
+    round_to_f16(s, nb);
 }
 
 /* The value of largest magnitude, the first of equals; NaN if any is. */
 INLINE float signed_max(const float *x, int n)
 {
-    float best = 0, magnitude = 0;
-    for (int i = 0; i < n; i++) {
-        float v = fabsf(x[i]);
-        if (v > magnitude || v != v)
-            magnitude = v, best = x[i];
-    }
-    return best;
+    const float largest = largest_magnitude(x, n);
+    for (int i = 0; i < n; i++)
+        if (fabsf(x[i]) == largest)
+            return x[i];
+    return largest;
 }
 
 static void quantize_q8k(eng_acts *a, uint32_t m)
@@ -119,16 +118,26 @@ static void quantize_q8k(eng_acts *a, uint32_t m)
     }
 }
 
+/* eng_f32_to_bf16, in a form that compilers turn into vectors. */
+INLINE uint16_t round_bf16(float x)
+{
+    uint32_t u;
+    memcpy(&u, &x, sizeof u);
+    const uint32_t nan = u >> 16 | 0x40u, number = (u + 0x7fffu + (u >> 16 & 1u)) >> 16;
+    return (uint16_t)((u & 0x7fffffffu) > 0x7f800000u ? nan : number);
+}
+
 static void split_bf16(eng_acts *a, uint32_t m)
 {
-    const size_t ld = (a->k + 1u) & ~1u;
-    const float *x = a->x + (size_t)m * a->ld_x;
-    uint16_t *hi = a->hi + m * ld, *lo = a->lo + m * ld;
-    for (size_t i = 0; i < ld; i++) {
-        float v = i < a->k ? x[i] : 0;
-        hi[i] = eng_f32_to_bf16(v);
-        lo[i] = eng_f32_to_bf16(v - eng_bf16_to_f32(hi[i]));
+    const size_t k = a->k, ld = (k + 1) & ~(size_t)1;
+    const float *restrict x = a->x + (size_t)m * a->ld_x;
+    uint16_t *restrict hi = a->hi + m * ld, *restrict lo = a->lo + m * ld;
+    for (size_t i = 0; i < k; i++) {
+        hi[i] = round_bf16(x[i]);
+        lo[i] = round_bf16(x[i] - eng_bf16_to_f32(hi[i]));
     }
+    if (k < ld)
+        hi[k] = lo[k] = 0;
 }
 
 static void quantize(eng_acts *a, uint32_t m, unsigned forms)

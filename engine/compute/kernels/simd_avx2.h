@@ -7,6 +7,8 @@
 #include <string.h>
 
 enum { LANES = 8, QUANT_TILE = 4, FLOAT_TILE = 6, SGEMM_ROWS = 4, SGEMM_VECTORS = 3 };
+/* vectors that go together: of a tile's scores (half as many for a whole tile), of its outputs */
+enum { ATTEND_SCORES = 2, ATTEND_VALUES = 2 };
 
 typedef __m256 vf;
 typedef __m256i vi;
@@ -69,10 +71,18 @@ static inline vf vf_min(vf a, vf b)
 {
     return _mm256_min_ps(a, b);
 }
-/* The larger of two magnitudes; NaN, whose bits are the largest, wins. */
+/* The larger of two magnitudes; NaN, whose bits are the largest, wins. vf_largest: of all lanes. */
 static inline vf vf_larger(vf a, vf b)
 {
     return _mm256_castsi256_ps(_mm256_max_epi32(_mm256_castps_si256(a), _mm256_castps_si256(b)));
+}
+static inline float vf_largest(vf a)
+{
+    __m128i bits = _mm_max_epi32(_mm_castps_si128(_mm256_castps256_ps128(a)),
+                                 _mm_castps_si128(_mm256_extractf128_ps(a, 1)));
+    bits = _mm_max_epi32(bits, _mm_shuffle_epi32(bits, 0x4e));
+    bits = _mm_max_epi32(bits, _mm_shuffle_epi32(bits, 0xb1));
+    return _mm_cvtss_f32(_mm_castsi128_ps(bits));
 }
 static inline vf vf_abs(vf a)
 {
@@ -113,6 +123,12 @@ static inline vi vi_sub(vi a, vi b)
 static inline vi vi_mul(vi a, vi b)
 {
     return _mm256_mullo_epi32(a, b);
+}
+static inline int32_t vi_sum(vi a)
+{
+    __m128i sum = _mm_add_epi32(_mm256_castsi256_si128(a), _mm256_extracti128_si256(a, 1));
+    sum = _mm_add_epi32(sum, _mm_shuffle_epi32(sum, 0x4e));
+    return _mm_cvtsi128_si32(_mm_add_epi32(sum, _mm_shuffle_epi32(sum, 0xb1)));
 }
 static inline vi vi_load_u8(const uint8_t *p)
 {

@@ -13,7 +13,9 @@
 #include <stdint.h>
 #include <string.h>
 
-enum { LANES = 16, QUANT_TILE = 8, FLOAT_TILE = 12, SGEMM_ROWS = 8, SGEMM_VECTORS = 3 };
+enum { LANES = 16, QUANT_TILE = 8, FLOAT_TILE = 8, SGEMM_ROWS = 8, SGEMM_VECTORS = 3 };
+/* vectors that go together: of a tile's scores (half as many for a whole tile), of its outputs */
+enum { ATTEND_SCORES = 4, ATTEND_VALUES = 4 };
 
 typedef __m512 vf;
 typedef __m512i vi;
@@ -71,10 +73,17 @@ static inline vf vf_min(vf a, vf b)
 {
     return _mm512_min_ps(a, b);
 }
-/* The larger of two magnitudes; NaN, whose bits are the largest, wins. */
+/* The larger of two magnitudes; NaN, whose bits are the largest, wins. vf_largest: of all lanes. */
 static inline vf vf_larger(vf a, vf b)
 {
     return _mm512_castsi512_ps(_mm512_max_epi32(_mm512_castps_si512(a), _mm512_castps_si512(b)));
+}
+static inline float vf_largest(vf a)
+{
+    const int32_t most = _mm512_reduce_max_epi32(_mm512_castps_si512(a));
+    float f;
+    memcpy(&f, &most, sizeof f);
+    return f;
 }
 static inline vf vf_abs(vf a)
 {
@@ -115,6 +124,10 @@ static inline vi vi_sub(vi a, vi b)
 static inline vi vi_mul(vi a, vi b)
 {
     return _mm512_mullo_epi32(a, b);
+}
+static inline int32_t vi_sum(vi a)
+{
+    return _mm512_reduce_add_epi32(a);
 }
 static inline vi vi_load_u8(const uint8_t *p)
 {

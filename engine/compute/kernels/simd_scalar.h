@@ -11,6 +11,8 @@
 #define INLINE static __attribute__((unused))
 
 enum { LANES = 16, QUANT_TILE = 2, FLOAT_TILE = 2, SGEMM_ROWS = 4, SGEMM_VECTORS = 3 };
+/* vectors that go together: of a tile's scores (half as many for a whole tile), of its outputs */
+enum { ATTEND_SCORES = 2, ATTEND_VALUES = 2 };
 
 typedef struct vf {
     float v[LANES];
@@ -101,6 +103,16 @@ static inline vf vf_larger(vf a, vf b)
     }
     return a;
 }
+static inline float vf_largest(vf a)
+{
+    int32_t lanes[LANES], most;
+    float f;
+    memcpy(lanes, a.v, sizeof lanes);
+    most = lanes[0];
+    FOR_LANES most = lanes[i_] > most ? lanes[i_] : most;
+    memcpy(&f, &most, sizeof f);
+    return f;
+}
 static inline vf vf_abs(vf a)
 {
     FOR_LANES a.v[i_] = fabsf(a.v[i_]);
@@ -153,6 +165,12 @@ static inline vi vi_mul(vi a, vi b)
 {
     FOR_LANES a.v[i_] *= b.v[i_];
     return a;
+}
+static inline int32_t vi_sum(vi a)
+{
+    int32_t sum = 0;
+    FOR_LANES sum += a.v[i_];
+    return sum;
 }
 static inline vi vi_load_u8(const uint8_t *p)
 {
