@@ -6,7 +6,7 @@
 
 #include <cjson/cJSON.h>
 
-enum { FIGURES_MAX = 32 };
+enum { FIGURES_MAX = 64 };
 
 typedef struct figures {
     struct {

@@ -271,16 +271,14 @@ static uint64_t tokens_read(const ppo *p)
 
 static job_code iterate(ppo *p, eng_error *err)
 {
-    const double begin = monotonic_seconds();
     ppo_figures figures;
     report row = {0};
     p->dirty = false;
+    laps_begin(&p->laps);
     job_code code = ppo_collect(p, err);
-    const double collected = monotonic_seconds();
     if (code == INSTRUCTD_OK)
         code = ppo_learn(p, &figures, err);
     if (code == INSTRUCTD_OK) {
-        const double end = monotonic_seconds();
         const uint64_t tokens = tokens_read(p);
         double kl = episodes_report(&p->episodes, &row);
         if (kl < -1)
@@ -289,9 +287,7 @@ static job_code iterate(ppo *p, eng_error *err)
                        "so sampler and trainer disagree",
                        (unsigned long long)p->state.iteration + 1, kl);
         put_figures(p, &figures, &row);
-        report_put(&row, "collect_seconds", collected - begin);
-        report_put(&row, "learn_seconds", end - collected);
-        report_put(&row, "tokens_per_second", (double)tokens / (end - begin));
+        report_put(&row, "tokens_per_second", (double)tokens / laps_report(&p->laps, &row));
         p->state.iteration++;
         p->state.tokens += tokens * p->job->numbers.ppo_epochs;
         report_send(&row, &p->job->host, p->state.iteration);

@@ -9,6 +9,7 @@
 
 #include "rlhf/episodes.h"
 #include "rlhf/gate.h"
+#include "rlhf/laps.h"
 #include "rlhf/order.h"
 #include "rlhf/ptx.h"
 #include "rlhf/scorer.h"
@@ -40,6 +41,7 @@ typedef struct ppo {
     bool dirty; /* a step of the current iteration has been taken: it cannot be saved */
 
     episodes episodes;
+    laps laps;          /* of the current iteration */
     uint32_t *shuffled; /* [batch_size] episodes in the order of their minibatches */
     uint32_t *flat;     /* [micro.max_tokens] the episode token that each row predicts */
     float *row_values;  /* [micro.max_tokens] scratch: log-probs or values of the rows */

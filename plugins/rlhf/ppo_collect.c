@@ -54,6 +54,7 @@ static job_code draw(ppo *p, eng_error *err)
     char id[INSTRUCTD_POLICY_ID_BYTES];
     rollouts drawn = {0};
     job_code code = snapshot_load_sampler(&p->job->host, p->policy.net, p->job->model, id, err);
+    laps_end(&p->laps, LAP_SAMPLER);
     if (code != INSTRUCTD_OK)
         return code;
     code = draw_from(p, id, &drawn, err);
@@ -82,12 +83,15 @@ static void look(ppo *p)
     eng_lm_forward(p->tape, p->policy.net, &rows, p->row_values, p->row_slopes, NULL);
     spread(p, p->row_values, e->old);
     spread(p, p->row_slopes, e->entropy);
+    laps_end(&p->laps, LAP_OLD);
     eng_tape_forward(p->reference_tape, p->reference, &m->pack, NULL);
     eng_lm_forward(p->reference_tape, p->reference, &rows, p->row_values, NULL, NULL);
     spread(p, p->row_values, e->ref);
+    laps_end(&p->laps, LAP_REFERENCE);
     eng_tape_forward(p->value_tape, p->value.net, &m->pack, NULL);
     eng_score_forward(p->value_tape, p->value.net, m->rows, m->n_rows, p->row_values);
     spread(p, p->row_values, e->value);
+    laps_end(&p->laps, LAP_VALUE);
 }
 
 /* The very micro-batches that the first epoch trains on, so that equal weights give equal bits:
@@ -113,11 +117,14 @@ job_code ppo_collect(ppo *p, eng_error *err)
 {
     episodes *e = &p->episodes;
     job_code code = draw(p, err);
+    laps_end(&p->laps, LAP_ROLLOUT);
     if (code == INSTRUCTD_OK)
         code = scorer_score(&p->scorer, e->drawn.items, e->n, e->scores, err);
+    laps_end(&p->laps, LAP_SCORE);
     if (code == INSTRUCTD_OK)
         code = look_at_all(p, err);
     if (code == INSTRUCTD_OK)
         episodes_credit(e, &p->job->numbers, host_sampler_is_narrow(&p->job->host));
+    laps_end(&p->laps, LAP_VALUE);
     return code;
 }

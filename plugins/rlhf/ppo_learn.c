@@ -52,6 +52,7 @@ static double learn_policy(ppo *p, float per_token, ppo_figures *f)
     eng_tape_forward(p->tape, t->net, &p->micro.pack, NULL);
     eng_lm_backward(p->tape, t->net, &rows, policy_slope, &context, p->row_values, NULL, t->grads);
     eng_tape_backward(p->tape, t->net, t->grads);
+    laps_end(&p->laps, LAP_POLICY_LEARN);
     return tally_policy(p, f);
 }
 
@@ -72,6 +73,7 @@ static double learn_value(ppo *p, float per_token)
     }
     eng_score_backward(p->value_tape, t->net, m->rows, m->n_rows, p->row_slopes, t->grads);
     eng_tape_backward(p->value_tape, t->net, t->grads);
+    laps_end(&p->laps, LAP_VALUE_LEARN);
     return loss;
 }
 
@@ -107,9 +109,11 @@ static job_code accumulate(ppo *p, minibatch *b, ppo_figures *f, eng_error *err)
     if (p->ptx.coef == 0)
         return INSTRUCTD_OK;
     const pass on = {&p->job->host, p->tape, &p->micro};
-    return ptx_gradient(&p->ptx, &on, &p->policy,
-                        p->job->numbers.ptx_ratio * (uint64_t)(b->end - b->first), &b->ptx_loss,
-                        err);
+    job_code code =
+        ptx_gradient(&p->ptx, &on, &p->policy,
+                     p->job->numbers.ptx_ratio * (uint64_t)(b->end - b->first), &b->ptx_loss, err);
+    laps_end(&p->laps, LAP_PTX);
+    return code;
 }
 
 static void tell_skipped(const ppo *p, const char *what, double loss, double norm)
@@ -172,6 +176,7 @@ job_code ppo_learn(ppo *p, ppo_figures *f, eng_error *err)
                 return code;
             check_first(p, f);
             code = step(p, &b, f, err);
+            laps_end(&p->laps, LAP_STEP);
             if (code != INSTRUCTD_OK)
                 return code;
         }

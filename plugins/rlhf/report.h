@@ -6,7 +6,7 @@
 
 #include "rlhf/host.h"
 
-enum { REPORT_VALUES = 32 };
+enum { REPORT_VALUES = 48 };
 
 typedef struct report {
     instructd_metric values[REPORT_VALUES];

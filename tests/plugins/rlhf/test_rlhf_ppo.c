@@ -113,6 +113,28 @@ TEST(the_first_minibatch_after_each_rollout_has_ratio_1_exactly)
     mock_host_free(m);
 }
 
+TEST(every_second_of_an_iteration_belongs_to_a_part)
+{
+    static const char *const collect[] = {"sampler_seconds", "rollout_seconds",   "score_seconds",
+                                          "old_seconds",     "reference_seconds", "value_seconds"},
+                             *const learn[] = {"policy_learn_seconds", "value_learn_seconds",
+                                               "ptx_seconds", "step_seconds"};
+    mock_host *m = host_with_prompts(NULL);
+    const mock_job spec = prompts("{\"reward_model\":\"judge\",\"pretrain\":\"file-text\","
+                                  "\"hyperparameters\":{\"ptx_ratio\":1," SIZES(16, 8, 4) "}}");
+    mock_host_must_run(m, &spec);
+    double before = 0, after = 0;
+    for (size_t i = 0; i < sizeof collect / sizeof *collect; i++)
+        before += mock_host_metric(m, 2, collect[i]);
+    for (size_t i = 0; i < sizeof learn / sizeof *learn; i++) {
+        EXPECT(mock_host_metric(m, 2, learn[i]) > 0);
+        after += mock_host_metric(m, 2, learn[i]);
+    }
+    EXPECT_NEAR(mock_host_metric(m, 2, "collect_seconds"), before, 1e-9 + 1e-9 * before);
+    EXPECT_NEAR(mock_host_metric(m, 2, "learn_seconds"), after, 1e-9 + 1e-9 * after);
+    mock_host_free(m);
+}
+
 TEST(later_minibatches_and_epochs_move_away_from_1)
 {
     mock_host *m = host_with_prompts(NULL);
