@@ -137,10 +137,12 @@ void job_holds_let_go(job_holds *h, const char *job, const char *id)
         log_event(LOG_WARN, "need_not_dropped", "job=%s policy=%s error=\"%.300s\"", job, id,
                   err.text);
     publisher_release(h->publisher, id);
+    publisher_tidy(h->publisher);
 }
 
 void job_holds_drop(job_holds *h, const char *job)
 {
     for (hold one; take(h, job, NULL, &one);)
         publisher_release(h->publisher, one.policy);
+    publisher_tidy(h->publisher);
 }

@@ -96,6 +96,11 @@ void publisher_collect(publisher *p)
     free(ids);
 }
 
+void publisher_tidy(publisher *p)
+{
+    worker_kick(p->worker);
+}
+
 /* ---- removing one that somebody names ---- */
 
 /* Why it has to stay as long as things are as they are; PUBLISH_OK: it need not. */

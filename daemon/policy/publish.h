@@ -133,6 +133,9 @@ publish_result publisher_ensure(publisher *p, const char *id, error_text *err);
 publish_result publisher_hold(publisher *p, const char *id, char *path, size_t cap,
                               error_text *err);
 void publisher_release(publisher *p, const char *id);
+/* A job has ended or let something go: what disk need not keep any more goes, soon. Does not wait.
+ */
+void publisher_tidy(publisher *p);
 
 /* Removes a policy from disk, and from memory if nobody uses it: a job's result that is wanted no
  * more. PUBLISH_IN_USE: it serves, is what a rollback goes to, is needed by a job or held, requests

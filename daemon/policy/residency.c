@@ -366,12 +366,9 @@ void publisher_release(publisher *p, const char *id)
 {
     pthread_mutex_lock(&p->mutex);
     hold *h = find_hold(p, id);
-    const bool last = h && --h->count == 0;
-    if (last)
+    if (h && --h->count == 0)
         *h = p->holds[--p->n_holds];
     pthread_mutex_unlock(&p->mutex);
-    if (last && p->worker)
-        worker_kick(p->worker); /* it may have been all that kept it */
 }
 
 bool publisher_doom(publisher *p, const char *id)

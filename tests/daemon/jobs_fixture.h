@@ -43,6 +43,11 @@ void publisher_release(publisher *p, const char *id)
     atomic_fetch_sub(&fake.held, 1);
 }
 
+void publisher_tidy(publisher *p)
+{
+    (void)p;
+}
+
 publish_result publisher_load_raw(publisher *p, const publish_weights *weights,
                                   char id[POLICY_ID_CHARS + 1], error_text *err)
 {
