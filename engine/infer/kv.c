@@ -213,8 +213,10 @@ static eng_status allocate(eng_kv *kv, eng_error *err)
     /* NORESERVE: a page costs memory when its block is first written, not before. */
     void *pool = mmap(NULL, kv->pool_bytes, PROT_READ | PROT_WRITE,
                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (pool != MAP_FAILED)
+    if (pool != MAP_FAILED) {
         kv->pool = pool;
+        madvise(pool, kv->pool_bytes, MADV_HUGEPAGE); /* a wish: attention walks many pages */
+    }
     if (!kv->blocks || !kv->buckets || !kv->pool)
         return eng_fail(err, ENG_NOMEM, "the KV pool of %zu bytes: out of memory", kv->pool_bytes);
     for (uint32_t i = 0; i < kv->n_buckets; i++)

@@ -105,13 +105,21 @@ static const float *adjusted(const float *logits, uint32_t v, const eng_output *
     return z;
 }
 
-static int32_t argmax(const float *z, uint32_t v)
+/* The first id with this value, looked for a run at a time; 0 where there is none. */
+static int32_t first_of(const float *z, uint32_t v, float value)
 {
-    uint32_t best = 0;
-    for (uint32_t i = 1; i < v; i++)
-        if (z[i] > z[best])
-            best = i;
-    return (int32_t)best;
+    enum { RUN = 64 };
+    uint32_t i = 0;
+    for (; i + RUN <= v; i += RUN) {
+        int here = 0;
+        for (uint32_t j = 0; j < RUN; j++)
+            here |= z[i + j] == value;
+        if (here)
+            break;
+    }
+    while (i < v && z[i] != value)
+        i++;
+    return i < v ? (int32_t)i : 0;
 }
 
 /* The first id whose cumulated weight passes u * total; rounding at the end falls to the last id
@@ -169,11 +177,16 @@ static uint32_t nucleus(const eng_candidate *c, uint32_t n, double total, float 
     return n;
 }
 
-static int32_t draw(const eng_kernels *k, const float *z, uint32_t v, const eng_output *o,
-                    eng_sampler_scratch *scratch)
+/* `max` is the largest logit. */
+static int32_t draw(const eng_kernels *k, const float *logits, uint32_t v, float max,
+                    const eng_output *o, eng_sampler_scratch *scratch)
 {
     const eng_sampling *s = o->sampling;
-    const int32_t best = argmax(z, v);
+    const float *z = adjusted(logits, v, o, scratch);
+    bool finite;
+    if (z != logits)
+        k->max_sum_exp(z, v, &max, NULL, &finite);
+    const int32_t best = first_of(z, v, max);
     if (s->temperature < COLDEST || !isfinite(z[best]))
         return best;
     float *w = scratch->weights;
@@ -236,9 +249,10 @@ static float drawn_logprob(const eng_kernels *k, const float *logits, uint32_t v
 void eng__sample(const eng_kernels *k, const float *logits, uint32_t v, eng_output *o,
                  eng_sampler_scratch *scratch)
 {
+    const bool logprobs = o->want_logprob || o->n_top || o->want_drawn_logprob;
     float max;
     double sum;
-    k->max_sum_exp(logits, v, &max, &sum, &o->finite);
+    k->max_sum_exp(logits, v, &max, logprobs ? &sum : NULL, &o->finite);
     o->token = -1;
     o->logprob = o->drawn_logprob = 0;
     if (o->logits)
@@ -246,8 +260,8 @@ void eng__sample(const eng_kernels *k, const float *logits, uint32_t v, eng_outp
     if (!o->finite)
         return;
     if (o->sampling)
-        o->token = draw(k, adjusted(logits, v, o, scratch), v, o, scratch);
-    if (!o->want_logprob && !o->n_top && !o->want_drawn_logprob)
+        o->token = draw(k, logits, v, max, o, scratch);
+    if (!logprobs)
         return;
     const double log_sum = log(sum);
     if (o->want_drawn_logprob && o->token >= 0)

@@ -3,6 +3,7 @@
 #include "count_allocations.h"
 #include "engine.h"
 #include "harness.h"
+#include "infer/model.h" /* the kernels it calls and its matrices: counted below */
 #include "model_files.h"
 
 #include <math.h>
@@ -456,6 +457,68 @@ TEST(a_step_allocates_nothing)
         eng_runtime_free(rt);
         eng_model_unref(model);
     }
+}
+
+/* A model whose products count the weights they read. */
+static const eng_kernels *counted;
+static atomic_ullong weight_bytes, unembed_bytes;
+static const eng_packed *unembed;
+
+static void count_product(float *out, size_t ld, const eng_packed *w, uint32_t g0, uint32_t ng,
+                          const eng_acts *a, uint32_t m0, uint32_t m)
+{
+    atomic_fetch_add(&weight_bytes, ng * w->group_bytes);
+    if (w->data == unembed->data)
+        atomic_fetch_add(&unembed_bytes, ng * w->group_bytes);
+    counted->gemm[w->type](out, ld, w, g0, ng, a, m0, m);
+}
+
+static uint64_t bytes_of_all_products(const eng_model *m)
+{
+    uint64_t bytes = (uint64_t)m->unembed.w.group_bytes * m->unembed.w.n_groups;
+    for (uint32_t l = 0; l < m->config.n_layer; l++) {
+        const eng_layer *layer = &m->layers[l];
+        const eng_linear *parts[] = {&layer->q,    &layer->k,  &layer->v,   &layer->o,
+                                     &layer->gate, &layer->up, &layer->down};
+        for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+            bytes += (uint64_t)parts[i]->w.group_bytes * parts[i]->w.n_groups;
+    }
+    return bytes;
+}
+
+TEST(a_step_reads_each_weight_once_however_many_sequences_are_in_it)
+{
+    static const uint32_t streams[] = {1, 2, 16};
+    eng_model *model = open_model(&(test_model_spec){.type = ENG_Q8_0}, NULL);
+    eng_kernels counting = *model->kernels;
+    counted = model->kernels;
+    unembed = &model->unembed.w;
+    for (size_t i = 0; i < sizeof counting.gemm / sizeof *counting.gemm; i++)
+        counting.gemm[i] = counted->gemm[i] ? count_product : NULL;
+    model->kernels = &counting;
+    eng_runtime *rt = make_runtime(model, 2);
+    static const eng_sampling sampling = {.temperature = 1, .top_p = 1};
+    for (size_t s = 0; s < sizeof streams / sizeof *streams; s++) {
+        eng_seq *seqs[16];
+        eng_output outputs[16];
+        atomic_store(&weight_bytes, 0);
+        atomic_store(&unembed_bytes, 0);
+        eng_step_begin(rt, model);
+        for (uint32_t i = 0; i < streams[s]; i++) {
+            seqs[i] = eng_seq_create(rt, model);
+            EXPECT(eng_seq_reserve(rt, seqs[i], 1));
+            outputs[i] = (eng_output){.sampling = &sampling, .target = -1};
+            eng_step_want(rt, eng_step_add(rt, seqs[i], &(int32_t){(int32_t)i}, 1), &outputs[i]);
+        }
+        eng_step_run(rt);
+        EXPECT_EQ(atomic_load(&weight_bytes), bytes_of_all_products(model));
+        EXPECT_EQ(atomic_load(&unembed_bytes), unembed->group_bytes * unembed->n_groups);
+        for (uint32_t i = 0; i < streams[s]; i++)
+            eng_seq_free(rt, seqs[i]);
+    }
+    eng_runtime_free(rt);
+    model->kernels = counted;
+    eng_model_unref(model);
 }
 
 TEST(a_runtime_without_rows_or_sequences_is_refused)

@@ -159,7 +159,8 @@ typedef struct eng_kernels {
                    float sign);
     /* softmax(q K^T) V for every query row */
     void (*attend)(const eng_attend_args *args);
-    /* max x, and sum exp(x - max) over n floats; *finite: none is NaN or +-Inf */
+    /* max x, and sum exp(x - max) over n floats unless sum is NULL; *finite: none is NaN or
+     * +-Inf */
     void (*max_sum_exp)(const float *x, size_t n, float *max, double *sum, bool *finite);
     /* y[i] = exp((x[i] - max) * scale) */
     void (*exp_scaled)(float *y, const float *x, size_t n, float max, float scale);

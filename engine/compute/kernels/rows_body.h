@@ -172,8 +172,9 @@ static void max_sum_exp(const float *x, size_t n, float *max, double *sum, bool 
     }
     *max = m;
     *finite = nan == 0;
-    *sum = 0;
-    if (!*finite)
+    if (sum)
+        *sum = 0;
+    if (!sum || !*finite)
         return;
     enum { RUN = 1024 }; /* f32 lanes within a run, f64 across runs */
     for (size_t from = 0; from < n; from += RUN) {
