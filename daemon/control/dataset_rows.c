@@ -19,6 +19,7 @@ typedef struct gathering {
     record_list *rows;
     eng_arena *arena;
     uint64_t after;
+    store_withheld *withheld;
     store_status status; /* of the store's last answer */
     error_text why;
 } gathering;
@@ -89,13 +90,20 @@ static bool take_ranking(gathering *g, const store_ranking *r)
         if (g->status == STORE_OK)
             store_task_free(&task);
         g->status = STORE_OK;
-        return true; /* erased while we were reading */
+        g->withheld->erased++; /* while we were reading */
+        return true;
     }
     if (g->status != STORE_OK)
         return false;
     const bool ok = gather_ranking(g->rows, g->arena, r, &task, &g->why);
     store_task_free(&task);
     return ok;
+}
+
+/* What held-out labelers were asked to judge by. */
+static const char *criterion_of(dataset_kind kind)
+{
+    return kind == DATASET_TOXICITY ? "toxicity" : "general";
 }
 
 static int64_t take_rankings(gathering *g, dataset_kind kind)
@@ -106,8 +114,8 @@ static int64_t take_rankings(gathering *g, dataset_kind kind)
     store *s = g->c->store;
     g->status = kind == DATASET_RM
                     ? store_train_rankings(s, g->after, LIMIT_DATASET_PAGE, &page, &n, &g->why)
-                    : store_heldout_rankings(s, kind == DATASET_TOXICITY ? "toxicity" : "general",
-                                             g->after, LIMIT_DATASET_PAGE, &page, &n, &g->why);
+                    : store_heldout_rankings(s, criterion_of(kind), g->after, LIMIT_DATASET_PAGE,
+                                             &page, &n, &g->why);
     if (g->status != STORE_OK)
         return -1;
     for (size_t i = 0; i < n; i++) {
@@ -119,11 +127,24 @@ static int64_t take_rankings(gathering *g, dataset_kind kind)
     return ok ? (int64_t)n : -1;
 }
 
-bool dataset_rows_of_store(const control *c, dataset_kind kind, record_list *rows, eng_arena *arena,
-                           api_error *err)
+static store_status count_withheld(gathering *g, dataset_kind kind)
 {
-    gathering g = {.c = c, .rows = rows, .arena = arena};
+    store *s = g->c->store;
+    return kind == DATASET_PPO   ? store_train_prompts_withheld(s, g->withheld, &g->why)
+           : kind == DATASET_SFT ? store_train_demonstrations_withheld(s, g->withheld, &g->why)
+           : kind == DATASET_RM
+               ? store_train_rankings_withheld(s, g->withheld, &g->why)
+               : store_heldout_rankings_withheld(s, criterion_of(kind), g->withheld, &g->why);
+}
+
+bool dataset_rows_of_store(const control *c, dataset_kind kind, record_list *rows, eng_arena *arena,
+                           store_withheld *withheld, api_error *err)
+{
+    gathering g = {.c = c, .rows = rows, .arena = arena, .withheld = withheld};
     int64_t n;
+    g.status = count_withheld(&g, kind);
+    if (g.status != STORE_OK)
+        return control_store_fail(err, g.status, NULL, &g.why);
     do {
         n = kind == DATASET_PPO   ? take_prompts(&g)
             : kind == DATASET_SFT ? take_demonstrations(&g)

@@ -5,11 +5,13 @@
 #include "control/control.h"
 #include "human/formats.h"
 #include "human/kind.h"
+#include "store/store_human.h"
 
 /* All rows of the store that may serve this kind, oldest first. The store gives none without
- * consent, none that were erased, and for training none of held-out labelers. */
+ * consent, none that were erased (*withheld counts both), and for training none of held-out
+ * labelers. */
 bool dataset_rows_of_store(const control *c, dataset_kind kind, record_list *rows, eng_arena *arena,
-                           api_error *err);
+                           store_withheld *withheld, api_error *err);
 
 /* Where a file's rows came from. */
 typedef struct dataset_file_source {

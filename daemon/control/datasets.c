@@ -26,6 +26,7 @@ typedef struct making {
     dataset_file_source source;
     eng_arena arena;
     record_list rows;
+    store_withheld withheld;
     build_counts counts;
     dataset_files files;
     buf manifest;
@@ -62,7 +63,7 @@ static bool gather_and_build(making *m, api_error *err)
     const bool gathered =
         m->request.source
             ? dataset_rows_of_file(m->c, m->request.source, &m->source, &m->rows, &m->arena, err)
-            : dataset_rows_of_store(m->c, kind, &m->rows, &m->arena, err);
+            : dataset_rows_of_store(m->c, kind, &m->rows, &m->arena, &m->withheld, err);
     if (!gathered)
         return false;
     return dataset_build(&m->rows, &m->parameters, &m->arena, &m->counts, &why) ||
@@ -74,6 +75,7 @@ static bool write_manifest(making *m, api_error *err)
     const bool file = m->request.source != NULL;
     manifest what = {.parameters = &m->parameters,
                      .counts = &m->counts,
+                     .withheld = m->withheld,
                      .source_sha256 = file ? m->source.sha256 : NULL,
                      .source_format = file ? record_format_text(m->source.format) : NULL};
     memcpy(what.files, m->files.facts, sizeof what.files);

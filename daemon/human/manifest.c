@@ -72,15 +72,33 @@ static void put_split(buf *out, const build_counts *c)
         put_count(out, ",", record_part_text((record_part)part), c->split[part]);
 }
 
+/* Why rows were left out; reasons that there were none of are not told. */
+static void put_kind(buf *out, const char **before, const char *name, uint64_t n)
+{
+    if (n)
+        put_count(out, *before, name, n);
+    *before = n ? "," : *before;
+}
+
+static void put_consent(buf *out, const manifest *m)
+{
+    const char *before = "";
+    const store_withheld *w = &m->withheld;
+    JSON_LIT(out, "[{\"stage\":\"consent\"");
+    put_count(out, ",", "in", m->counts->read + w->declined + w->erased);
+    put_count(out, ",", "out", m->counts->read);
+    JSON_LIT(out, ",\"kinds\":{");
+    put_kind(out, &before, "declined", w->declined);
+    put_kind(out, &before, "erased", w->erased);
+    JSON_LIT(out, "}}");
+}
+
 static void put_kinds(buf *out, const build_counts *c)
 {
     const char *before = "";
     JSON_LIT(out, ",\"kinds\":{");
     for (int k = 0; k < PII_KINDS; k++)
-        if (c->pii_kinds[k]) {
-            put_count(out, before, pii_kind_text((pii_kind)k), c->pii_kinds[k]);
-            before = ",";
-        }
+        put_kind(out, &before, pii_kind_text((pii_kind)k), c->pii_kinds[k]);
     JSON_LIT(out, "},\"not_looked_for\":[\"names\",\"postal addresses\"]");
 }
 
@@ -92,12 +110,11 @@ static void put_tags(buf *out, const build_counts *c)
     JSON_LIT(out, "}}");
 }
 
-static void put_stages(buf *out, const build_counts *c)
+static void put_stages(buf *out, const manifest *m)
 {
+    const build_counts *c = m->counts;
     uint64_t n = c->read, train = c->split[PART_TRAIN];
-    JSON_LIT(out, "[{\"stage\":\"consent\"");
-    put_count(out, ",", "out", n);
-    buf_putc(out, '}');
+    put_consent(out, m);
     put_stage(out, "fit", &n, c->unfit);
     buf_putc(out, '}');
     put_stage(out, "cap", &n, c->capped);
@@ -138,7 +155,7 @@ void manifest_write(buf *out, const manifest *m)
     JSON_LIT(out, ",\"parameters\":");
     manifest_parameters_write(out, m->parameters);
     JSON_LIT(out, ",\"stages\":");
-    put_stages(out, m->counts);
+    put_stages(out, m);
     JSON_LIT(out, ",\"files\":");
     put_files(out, m);
     buf_putc(out, '}');

@@ -6,6 +6,7 @@
 
 #include "base/buf.h"
 #include "human/build.h"
+#include "store/store_human.h"
 
 typedef struct manifest_file {
     uint64_t bytes;
@@ -15,6 +16,7 @@ typedef struct manifest_file {
 typedef struct manifest {
     const build_parameters *parameters;
     const build_counts *counts;
+    store_withheld withheld;   /* by consent and tombstones, before the build; a file's: nothing */
     const char *source_sha256; /* of the file that was imported; NULL: the store's rows */
     const char *source_format; /* of that file */
     manifest_file files[N_PARTS];

@@ -269,6 +269,18 @@ store_status store_train_rankings(store *s, uint64_t after, uint32_t limit, stor
 store_status store_heldout_rankings(store *s, const char *criterion, uint64_t after, uint32_t limit,
                                     store_ranking **rows, size_t *n, error_text *err);
 
+/* What each of these sources keeps back. */
+typedef struct store_withheld {
+    uint64_t declined; /* its owner does not share now */
+    uint64_t erased;   /* its text is gone */
+} store_withheld;
+
+store_status store_train_prompts_withheld(store *s, store_withheld *out, error_text *err);
+store_status store_train_demonstrations_withheld(store *s, store_withheld *out, error_text *err);
+store_status store_train_rankings_withheld(store *s, store_withheld *out, error_text *err);
+store_status store_heldout_rankings_withheld(store *s, const char *criterion, store_withheld *out,
+                                             error_text *err);
+
 typedef struct store_dataset {
     char *id; /* "ds_..." */
     char *name, *kind, *parameters_json, *manifest_json;

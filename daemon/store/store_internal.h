@@ -64,6 +64,12 @@ store_status store__list(store *s, const row_table *t, row_list what, void **row
 store_status store__beyond(store *s, const char *sql, const row_kind *kind, const char *of,
                            uint64_t after, uint32_t limit, void **rows, size_t *n, error_text *err);
 
+/* The start of a query that counts what a source keeps back: rows that lost their text, and others
+ * whose owner does not share. erased, shares: conditions, literals. */
+#define STORE__WITHHELD(erased, shares)                                                            \
+    "SELECT coalesce(sum(NOT " erased " AND NOT " shares "), 0), coalesce(sum(" erased "), 0)"
+store_status store__withheld(store *s, const char *sql, store_withheld *out, error_text *err);
+
 /* ---- on the store thread, between the files that know one table each ---- */
 
 /* As store_request_get. */

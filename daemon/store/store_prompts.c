@@ -194,6 +194,8 @@ bool store_prompt_post(store *s, store_prompt *p)
 
 /* ---- reading ---- */
 
+#define AUTHOR_SHARES "EXISTS (SELECT 1 FROM people WHERE name = p.user AND share = 1)"
+
 typedef struct without_task_args {
     const char *kind, *criterion;
     uint32_t limit;
@@ -206,7 +208,7 @@ ON_STORE static store_status without_task(database *db, void *arg, error_text *e
     without_task_args *a = arg;
     statement q = statement_begin(
         db, "SELECT " PROMPT_COLUMNS " FROM prompts AS p WHERE erased_at = 0"
-            " AND EXISTS (SELECT 1 FROM people WHERE name = p.user AND share = 1)"
+            " AND " AUTHOR_SHARES
             " AND NOT EXISTS (SELECT 1 FROM tasks WHERE prompt_id = p.id AND kind = ?"
             " AND criterion = ? AND state <> ?) ORDER BY row LIMIT ?");
     bind_text(&q, a->kind);
@@ -232,8 +234,12 @@ store_status store_train_prompts(store *s, uint64_t after, uint32_t limit, store
 {
     return store__beyond(s,
                          "SELECT " PROMPT_COLUMNS " FROM prompts AS p WHERE row > ?"
-                         " AND erased_at = 0"
-                         " AND EXISTS (SELECT 1 FROM people WHERE name = p.user AND share = 1)"
-                         " ORDER BY row LIMIT ?",
+                         " AND erased_at = 0 AND " AUTHOR_SHARES " ORDER BY row LIMIT ?",
                          &prompt_rows, NULL, after, limit, (void **)rows, n, err);
+}
+
+store_status store_train_prompts_withheld(store *s, store_withheld *out, error_text *err)
+{
+    return store__withheld(
+        s, STORE__WITHHELD("(erased_at <> 0)", AUTHOR_SHARES) " FROM prompts AS p", out, err);
 }

@@ -11,11 +11,20 @@
     "r.id, r.submission, r.labeler, r.role, r.task, r.kind, r.shown_json, r.ratings_json,"         \
     " r.groups_json, r.comment, r.rate_ms, r.rank_ms, r.guideline, r.gold, r.created_at, r.row,"   \
     " r.criterion"
-/* Rankings that data sets may see: their text is there, and so is its owner's consent. */
-#define USABLE                                                                                     \
-    "FROM rankings r JOIN tasks t ON t.id = r.task WHERE r.row > ?1 AND r.erased_at = 0"           \
-    " AND t.erased_at = 0 AND (t.owner = ''"                                                       \
-    " OR EXISTS (SELECT 1 FROM people WHERE name = t.owner AND share = 1))"
+/* The owner of a task's prompt, if it has one, shares. */
+#define OWNER_SHARES                                                                               \
+    "(t.owner = '' OR EXISTS (SELECT 1 FROM people WHERE name = t.owner AND share = 1))"
+
+/* Which rankings serve what. Data sets see those that have their text and its owner's consent. */
+#define OF_TRAINING "r.role <> 'heldout' AND r.kind = 'rank' AND r.gold = 0"
+#define OF_HELDOUT(criterion)                                                                      \
+    "r.role = 'heldout' AND r.kind = 'eval' AND r.criterion = '" criterion "'"
+#define ERASED "(r.erased_at <> 0 OR t.erased_at <> 0)"
+#define FROM_RANKINGS " FROM rankings r JOIN tasks t ON t.id = r.task WHERE "
+#define USABLE(which)                                                                              \
+    "SELECT " COLUMNS FROM_RANKINGS which " AND NOT " ERASED " AND " OWNER_SHARES                  \
+    " AND r.row > ? ORDER BY r.row LIMIT ?"
+#define WITHHELD(which) STORE__WITHHELD(ERASED, OWNER_SHARES) FROM_RANKINGS which
 
 void store_ranking_free(store_ranking *r)
 {
@@ -58,22 +67,30 @@ static const row_kind ranking_rows = {sizeof(store_ranking), read_ranking, free_
 store_status store_train_rankings(store *s, uint64_t after, uint32_t limit, store_ranking **rows,
                                   size_t *n, error_text *err)
 {
-    return store__beyond(s,
-                         "SELECT " COLUMNS " " USABLE " AND r.role <> 'heldout'"
-                         " AND r.kind = 'rank' AND r.gold = 0 ORDER BY r.row LIMIT ?2",
-                         &ranking_rows, NULL, after, limit, (void **)rows, n, err);
+    return store__beyond(s, USABLE(OF_TRAINING), &ranking_rows, NULL, after, limit, (void **)rows,
+                         n, err);
 }
 
-#define HELDOUT(criterion)                                                                         \
-    "SELECT " COLUMNS " " USABLE " AND r.role = 'heldout' AND r.kind = 'eval'"                     \
-    " AND r.criterion = '" criterion "' ORDER BY r.row LIMIT ?2"
+store_status store_train_rankings_withheld(store *s, store_withheld *out, error_text *err)
+{
+    return store__withheld(s, WITHHELD(OF_TRAINING), out, err);
+}
 
 store_status store_heldout_rankings(store *s, const char *criterion, uint64_t after, uint32_t limit,
                                     store_ranking **rows, size_t *n, error_text *err)
 {
-    return store__beyond(
-        s, strcmp(criterion, "toxicity") == 0 ? HELDOUT("toxicity") : HELDOUT("general"),
-        &ranking_rows, NULL, after, limit, (void **)rows, n, err);
+    const bool toxicity = strcmp(criterion, "toxicity") == 0;
+    return store__beyond(s,
+                         toxicity ? USABLE(OF_HELDOUT("toxicity")) : USABLE(OF_HELDOUT("general")),
+                         &ranking_rows, NULL, after, limit, (void **)rows, n, err);
+}
+
+store_status store_heldout_rankings_withheld(store *s, const char *criterion, store_withheld *out,
+                                             error_text *err)
+{
+    const bool toxicity = strcmp(criterion, "toxicity") == 0;
+    return store__withheld(
+        s, toxicity ? WITHHELD(OF_HELDOUT("toxicity")) : WITHHELD(OF_HELDOUT("general")), out, err);
 }
 
 /* ---- of tasks that several people ranked ---- */
@@ -161,17 +178,28 @@ static void free_demonstration(void *row)
 static const row_kind demonstration_rows = {sizeof(store_demonstration), read_demonstration,
                                             free_demonstration};
 
+#define DEMONSTRATION_COLUMNS                                                                      \
+    "d.id, d.submission, d.labeler, d.role, d.task, d.prompt_kind, d.prompt, d.category,"          \
+    " d.completion, d.source, d.base_request, d.guideline, d.created_at, d.row"
+/* One without a task is its labeler's own. */
+#define FROM_DEMONSTRATIONS                                                                        \
+    " FROM demonstrations d LEFT JOIN tasks t ON t.id = d.task WHERE d.role <> 'heldout'"
+#define DEMONSTRATION_ERASED "(d.erased_at <> 0 OR coalesce(t.erased_at, 0) <> 0)"
+#define DEMONSTRATION_SHARED "(t.id IS NULL OR " OWNER_SHARES ")"
+
 store_status store_train_demonstrations(store *s, uint64_t after, uint32_t limit,
                                         store_demonstration **rows, size_t *n, error_text *err)
 {
-    return store__beyond(
-        s,
-        "SELECT d.id, d.submission, d.labeler, d.role, d.task, d.prompt_kind, d.prompt, d.category,"
-        " d.completion, d.source, d.base_request, d.guideline, d.created_at, d.row"
-        " FROM demonstrations d LEFT JOIN tasks t ON t.id = d.task"
-        " WHERE d.row > ? AND d.erased_at = 0 AND d.role <> 'heldout'"
-        " AND (t.id IS NULL OR (t.erased_at = 0 AND (t.owner = ''"
-        " OR EXISTS (SELECT 1 FROM people WHERE name = t.owner AND share = 1))))"
-        " ORDER BY d.row LIMIT ?",
-        &demonstration_rows, NULL, after, limit, (void **)rows, n, err);
+    return store__beyond(s,
+                         "SELECT " DEMONSTRATION_COLUMNS FROM_DEMONSTRATIONS
+                         " AND NOT " DEMONSTRATION_ERASED " AND " DEMONSTRATION_SHARED
+                         " AND d.row > ? ORDER BY d.row LIMIT ?",
+                         &demonstration_rows, NULL, after, limit, (void **)rows, n, err);
+}
+
+store_status store_train_demonstrations_withheld(store *s, store_withheld *out, error_text *err)
+{
+    return store__withheld(
+        s, STORE__WITHHELD(DEMONSTRATION_ERASED, DEMONSTRATION_SHARED) FROM_DEMONSTRATIONS, out,
+        err);
 }

@@ -92,15 +92,30 @@ static built build(room *r, const char *body)
     return b;
 }
 
-/* The number `name` of a stage of the manifest. */
-static int stage(const built *b, const char *name, const char *number)
+static const cJSON *find_stage(const built *b, const char *name)
 {
     const cJSON *s,
         *stages = cJSON_GetObjectItem(cJSON_GetObjectItem(b->json, "manifest"), "stages");
-    cJSON_ArrayForEach(s, stages) if (strcmp(cJSON_GetObjectItem(s, "stage")->valuestring, name) ==
-                                      0) return cJSON_GetObjectItem(s, number)
-        ->valueint;
+    cJSON_ArrayForEach(s, stages)
+    {
+        if (strcmp(cJSON_GetObjectItem(s, "stage")->valuestring, name) == 0)
+            return s;
+    }
     FAIL("no stage %s", name);
+}
+
+/* The number `number` of a stage of the manifest. */
+static int stage(const built *b, const char *name, const char *number)
+{
+    return cJSON_GetObjectItem(find_stage(b, name), number)->valueint;
+}
+
+/* How many rows a stage left out for this reason. */
+static int left_out_for(const built *b, const char *name, const char *reason)
+{
+    const cJSON *kinds = cJSON_GetObjectItem(find_stage(b, name), "kinds");
+    const cJSON *n = cJSON_GetObjectItem(kinds, reason);
+    return n ? n->valueint : 0;
 }
 
 static char *content(room *r, const built *b, const char *query)
@@ -207,12 +222,9 @@ TEST(personal_data_is_kept_out_of_training_files_and_counted)
     EXPECT_EQ(b.train, 1);
     EXPECT_EQ(stage(&b, "pii", "out"), 1);
     EXPECT(!holds(r, &b, "", "@"));
-    const cJSON *manifest = cJSON_GetObjectItem(b.json, "manifest"), *kinds = NULL, *s;
-    cJSON_ArrayForEach(s,
-                       cJSON_GetObjectItem(manifest, "stages")) if (cJSON_HasObjectItem(s, "kinds"))
-        kinds = cJSON_GetObjectItem(s, "kinds");
-    EXPECT_EQ(cJSON_GetObjectItem(kinds, "email")->valueint, 2);
-    EXPECT_EQ(cJSON_GetObjectItem(kinds, "ip")->valueint, 1);
+    EXPECT_EQ(left_out_for(&b, "pii", "email"), 2);
+    EXPECT_EQ(left_out_for(&b, "pii", "ip"), 1);
+    EXPECT_EQ(left_out_for(&b, "pii", "card"), 0);
     done(NULL, &b);
     b = build(r, "{\"name\":\"p\",\"kind\":\"ppo\",\"fractions\":{\"test\":1}}");
     EXPECT_EQ(b.test, 3);
@@ -240,6 +252,12 @@ TEST(whoever_opts_out_or_deletes_is_in_no_later_set_and_the_earlier_is_stale)
     EXPECT(strstr(old.text, "\"stale\":true") != NULL);
     free(old.text);
     EXPECT(cJSON_IsFalse(cJSON_GetObjectItem(after.json, "stale")));
+    EXPECT_EQ(stage(&before, "consent", "in"), 3);
+    EXPECT_EQ(stage(&before, "consent", "out"), 3);
+    EXPECT_EQ(stage(&after, "consent", "in"), 3);
+    EXPECT_EQ(stage(&after, "consent", "out"), 1);
+    EXPECT_EQ(left_out_for(&after, "consent", "declined"), 1);
+    EXPECT_EQ(left_out_for(&after, "consent", "erased"), 1);
     done(NULL, &before);
     done(r, &after);
 }
@@ -362,6 +380,52 @@ TEST(held_out_rows_are_in_evaluation_sets_alone)
     done(r, &b);
 }
 
+/* A ranking, a demonstration and a judgement on a prompt of this person's, and of nobody's. */
+static void label_a_prompt_of(store *s, const char *owner, const char *const tasks[3])
+{
+    static const char *const kinds[] = {"rank", "demo", "eval"};
+    for (int i = 0; i < 3; i++)
+        add_task(s, a_task(tasks[i], kinds[i], owner));
+    EXPECT_STR(lease(s, "rank", "lena", "", NOW), tasks[0]);
+    rank(s, tasks[0], "lena", tasks[0]);
+    EXPECT_STR(lease(s, "demo", "lena", "", NOW), tasks[1]);
+    const store_demonstration d = a_demonstration(tasks[1], "lena", tasks[1]);
+    store_submitted out;
+    STORE_GOOD(store_demonstration_insert(s, &d, &out, &err));
+    EXPECT_STR(lease(s, "eval", "held", "", NOW), tasks[2]);
+    rank(s, tasks[2], "held", tasks[2]);
+}
+
+TEST(labels_that_consent_or_an_erasure_keep_back_are_counted_for_every_kind)
+{
+    room *r = room_new();
+    store_erasure erased;
+    static const char *const people[] = {"anna", "bert", "cleo", ""}, *const tasks[][3] = {
+                                                                          {"r1", "d1", "e1"},
+                                                                          {"r2", "d2", "e2"},
+                                                                          {"r3", "d3", "e3"},
+                                                                          {"r4", "d4", "e4"}};
+    for (int i = 0; i < 4; i++) {
+        if (people[i][0])
+            choose(r->s, people[i], true);
+        label_a_prompt_of(r->s, people[i], tasks[i]);
+    }
+    choose(r->s, "anna", false);
+    STORE_GOOD(store_person_erase(r->s, "bert", &erased, &err));
+    static const char *const kinds[] = {"rm", "sft", "eval"};
+    for (int k = 0; k < 3; k++) {
+        char body[128];
+        snprintf(body, sizeof body, "{\"name\":\"x\",\"kind\":\"%s\"}", kinds[k]);
+        built b = build(r, body);
+        EXPECT_EQ(stage(&b, "consent", "in"), 4);
+        EXPECT_EQ(stage(&b, "consent", "out"), 2);
+        EXPECT_EQ(left_out_for(&b, "consent", "declined"), 1);
+        EXPECT_EQ(left_out_for(&b, "consent", "erased"), 1);
+        done(NULL, &b);
+    }
+    done(r, NULL);
+}
+
 TEST(demonstrations_are_files_that_supervised_jobs_take)
 {
     room *r = room_new();
@@ -408,6 +472,8 @@ TEST(a_file_of_rankings_becomes_a_set_and_leaves_in_another_format)
              "{\"prompt\":\"three\",\"answers\":[{\"answer\":\"e\",\"rank\":1}]}\n");
     built b = build(r, "{\"name\":\"k\",\"kind\":\"rm\",\"source\":\"file-k\"" ALL_TRAIN "}");
     EXPECT_EQ(b.train, 2);
+    EXPECT_EQ(stage(&b, "consent", "in"), 3); /* a file's rows are nobody's to keep back */
+    EXPECT_EQ(stage(&b, "consent", "out"), 3);
     EXPECT_EQ(stage(&b, "fit", "in"), 3);
     EXPECT_EQ(stage(&b, "fit", "out"), 2);
     const told t = call(r, control_dataset_export, b.id, "format=axolotl_rm", "");
