@@ -51,6 +51,13 @@ static exit_code show(const action_context *a, problem *p)
 
 /* ---- build, import ---- */
 
+static bool has_kind(const options *o, problem *p)
+{
+    if (!o->kind)
+        problem_set(p, EXIT_USAGE, "a data set needs --kind sft, rm, ppo, eval or toxicity");
+    return o->kind;
+}
+
 static exit_code add_fractions(cJSON *body, const char *given, problem *p)
 {
     double train, valid, test;
@@ -76,8 +83,8 @@ static exit_code fill_request(cJSON *body, const options *o, const char *name, c
                               problem *p)
 {
     const char *seed = options_seed(o);
-    if (!o->kind)
-        return problem_set(p, EXIT_USAGE, "a data set needs --kind sft, rm, ppo or eval");
+    if (!has_kind(o, p))
+        return EXIT_USAGE;
     add_string(body, "name", name);
     add_string(body, "kind", o->kind);
     add_string(body, "salt", o->salt);
@@ -90,13 +97,43 @@ static exit_code fill_request(cJSON *body, const options *o, const char *name, c
     return o->fractions ? add_fractions(body, o->fractions, p) : EXIT_DONE;
 }
 
+/* "declined 2, email 1" */
+static void print_reasons(const cJSON *kinds, terminal *out)
+{
+    const cJSON *kind;
+    const char *before = "  ";
+    cJSON_ArrayForEach(kind, kinds)
+    {
+        if (!name_is_id(kind->string))
+            continue;
+        terminal_printf(out, "%s%.40s %.0f", before, kind->string, cJSON_GetNumberValue(kind));
+        before = ", ";
+    }
+}
+
+/* The stages that left rows out, and why. */
+static void print_stages(const cJSON *set, terminal *out)
+{
+    const cJSON *manifest = cJSON_GetObjectItemCaseSensitive(set, "manifest"), *stage;
+    cJSON_ArrayForEach(stage, cJSON_GetObjectItemCaseSensitive(manifest, "stages"))
+    {
+        const char *name = json_string(stage, "stage");
+        const double before = json_number(stage, "in", 0), left = json_number(stage, "out", 0);
+        if (!name || !name_is_id(name) || before == left)
+            continue;
+        terminal_printf(out, "  %-7.20s %.0f -> %.0f rows", name, before, left);
+        print_reasons(cJSON_GetObjectItemCaseSensitive(stage, "kinds"), out);
+        terminal_printf(out, "\n");
+    }
+}
+
 static void print_files(const cJSON *set, terminal *out)
 {
     static const char *const parts[] = {"train", "valid", "test"};
     const cJSON *files = cJSON_GetObjectItemCaseSensitive(set, "files");
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
         if (json_string(files, parts[i]))
-            terminal_printf(out, "  %-5s %6.0f rows  %.64s\n", parts[i], rows_of(set, parts[i]),
+            terminal_printf(out, "  %-7s %.0f rows  %.64s\n", parts[i], rows_of(set, parts[i]),
                             json_string(files, parts[i]));
 }
 
@@ -114,6 +151,7 @@ static exit_code create(const action_context *a, const char *name, const char *s
         terminal_line(a->out, raw);
     } else if (code == EXIT_DONE) {
         terminal_printf(a->out, "%.64s: %s\n", id && name_is_id(id) ? id : "?", a->o->kind);
+        print_stages(set, a->out);
         print_files(set, a->out);
     }
     cJSON_Delete(set);
@@ -141,8 +179,8 @@ static exit_code import(const action_context *a, problem *p)
     char name[64];
     cJSON *file;
     plain_name(a->name, name);
-    if (!a->o->kind)
-        return problem_set(p, EXIT_USAGE, "a data set needs --kind sft, rm, ppo or eval");
+    if (!has_kind(a->o, p))
+        return EXIT_USAGE;
     exit_code code = upload_file(a->server, a->name, NULL, a->err, &file, p);
     if (code == EXIT_DONE)
         code = create(a, a->o->name ? a->o->name : name, json_string(file, "id"), p);
@@ -189,8 +227,9 @@ static exit_code fetch(const action_context *a, sink *s, problem *p)
         code =
             problem_set(p, EXIT_SERVER, "cannot write %.200s: %s", a->o->out, strerror(s->error));
     if (code == EXIT_DONE && reply.rows_left_out)
-        terminal_printf(a->err, "%llu rows cannot be said in this format and were left out\n",
-                        (unsigned long long)reply.rows_left_out);
+        terminal_printf(a->err, "%llu %s cannot be said in this format, left out\n",
+                        (unsigned long long)reply.rows_left_out,
+                        reply.rows_left_out == 1 ? "row" : "rows");
     http_reply_free(&reply);
     return code;
 }

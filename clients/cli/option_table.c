@@ -83,7 +83,7 @@ const option_row option_rows[] = {
     {"--create", 0, NULL, OPTION_FLAG, AT(create), COMMAND_PUBLISH | COMMAND_TRAIN,
      "make the alias if it is missing"},
     {"--kind", 0, "KIND", OPTION_STRING, AT(kind), COMMAND_DATA | COMMAND_LABEL,
-     "of data: sft, rm, ppo or eval; of a task: rank, eval or demo"},
+     "of data: sft, rm, ppo, eval or toxicity; of a task: rank, eval or demo"},
     {"--name", 0, "TEXT", OPTION_STRING, AT(name), COMMAND_DATA, "what to call the set"},
     {"--fractions", 0, "T,V,T", OPTION_STRING, AT(fractions), COMMAND_DATA,
      "of train, valid and test (0.8,0.1,0.1)"},
