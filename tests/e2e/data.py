@@ -157,6 +157,9 @@ def opting_out_and_deleting_are_honoured_by_the_next_set(daemon):
     text = json.dumps(prompts(daemon, after))
     check("<anna>" not in text and "<bert>" not in text, "a row that was taken back")
     check("<cleo>" in text, "others' rows stay")
+    consent = stage(after, "consent")
+    check(consent["kinds"]["declined"] >= 1 and consent["kinds"]["erased"] == 201, str(consent))
+    equal("rows that went in", consent["out"], consent["in"] - sum(consent["kinds"].values()))
     equal("the earlier set is stale", get(daemon, f"/v1/datasets/{before['id']}").json()["stale"],
           True)
     equal("the later one", after["stale"], False)
@@ -169,6 +172,11 @@ def imported_rankings_train_a_reward_model(daemon):
                                   "oasst", "--fractions", "0.8,0.1,0.1", "--json"))
     fit = stage(dataset, "fit")
     equal("prompters' messages, and groups", (fit["in"], fit["out"]), (477, 209))
+    consent = stage(dataset, "consent")
+    equal("a file's rows are nobody's to keep back", (consent["in"], consent["out"]), (477, 477))
+    whole = json.loads(instruct(daemon, "data", "import", source, "--kind", "rm", "--name", "whole",
+                                "--fractions", "0,0,1", "--json"))["manifest"]["files"]["test"]
+    equal("groups and pairs", (whole["rows"], whole["pairs"]), (209, 745))
     counts = dataset["counts"]
     check(counts["train"] > 100 and counts["valid"] > 0 and counts["test"] > 0, f"found {counts}")
     with tempfile.TemporaryDirectory() as where:

@@ -1,23 +1,32 @@
 """The people: prompts with consent become tasks, three labelers rank them through kills of the daemon,
 votes are revealed, and what nobody agreed to share is nowhere in the database files.
 
-   python3 tests/e2e/human.py [WORD...]"""
+   python3 tests/e2e/human.py [--full] [WORD...]     --full: 50 kills, all 252 instructions"""
 
 import hashlib
+import http.client
+import itertools
+import json
 import os
+import random
 import re
 import signal
 import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
 
 import harness
-from daemon import Daemon, tiny_model
-from harness import check, equal, test
+from daemon import ROOT, Daemon, tiny_model
+from harness import Skip, check, equal, test
 
 LABELERS = ("anna", "bert", "cleo")
 GUARD_S = 120
+KILLS = 5 if "--full" not in sys.argv else 50
+MODELS = ("davinci", "davinci-superni-ft", "davinci-t0-ft", "davinci-self-instruct",
+          "davinci-self-instruct-and-superni-ft", "text-davinci-001", "text-davinci-002",
+          "text-davinci-003")
 
 
 def key_of(name):
@@ -148,6 +157,58 @@ def no_acknowledged_label_is_lost_when_the_daemon_is_killed():
         equal("labelers", [row["labeler"] for row in figures["labelers"]], list(LABELERS))
 
 
+class Writer(threading.Thread):
+    """A labeler who submits one demonstration after the other until the daemon is gone."""
+
+    def __init__(self, scene, who, turn):
+        super().__init__()
+        self.scene, self.who, self.turn = scene, who, turn
+        self.acknowledged, self.wrong = {}, []
+        self.first = threading.Event()
+
+    def body(self, i):
+        return {"submission_id": f"{self.turn}-{i}", "prompt_kind": "plain", "category": "chat",
+                "source": "written", "prompt": f"{self.who} {self.turn} {i}?", "completion": "Yes."}
+
+    def run(self):
+        for i in itertools.count():
+            body = self.body(i)
+            try:
+                reply = self.scene.ask("POST", "/v1/labels/demonstrations", self.who, body)
+                label = reply.json()
+            except (OSError, http.client.HTTPException, ValueError):
+                return  # killed before its answer was whole: nothing was promised
+            if reply.status != 201:
+                self.wrong.append((reply.status, label))
+                return
+            self.acknowledged[i] = label["id"]
+            self.first.set()
+
+
+@test
+def what_was_acknowledged_before_a_kill_in_the_midst_of_submits_is_there():
+    draw = random.Random(4)
+    with Scene() as scene:
+        for turn in range(KILLS):
+            writers = [Writer(scene, who, turn) for who in LABELERS]
+            for writer in writers:
+                writer.start()
+            for writer in writers:
+                check(writer.first.wait(GUARD_S), f"{writer.who} gets no answer")
+            time.sleep(draw.uniform(0, 0.3))
+            os.kill(scene.daemon.pid, signal.SIGKILL)
+            for writer in writers:
+                writer.join()
+            scene.daemon.process.wait()
+            scene.daemon.start()
+            for writer in writers:
+                equal("refusals", writer.wrong, [])
+                for i, label in writer.acknowledged.items():
+                    equal("a repeated submission", scene.want(
+                        200, "POST", "/v1/labels/demonstrations", writer.who,
+                        writer.body(i))["id"], label)
+
+
 @test
 def outputs_come_in_another_order_for_each_labeler_and_tell_no_policy():
     with Scene() as scene:
@@ -218,6 +279,74 @@ def toxicity_judgements_are_kept_apart_and_train_nothing():
                 for kind in ("rm", "eval", "toxicity")}
         none = {"train": 0, "valid": 0, "test": 0}
         equal("data sets", sets, {"rm": none, "eval": none, "toxicity": none | {"test": 1}})
+
+
+def eight_models_answers(n):
+    """Lines of tasks: an instruction, and what each of the models answered."""
+    folder = Path(os.environ.get("INSTRUCTD_SHARED", ROOT.parent / "shared"),
+                  "data/labelled/self_instruct_predictions")
+    if not folder.exists():
+        raise Skip(f"{folder} is absent")
+    answers = [[json.loads(line) for line in
+                (folder / f"{model}_predictions.jsonl").read_text().splitlines()]
+               for model in MODELS]
+    for of_all in list(zip(*answers))[:n]:
+        outputs = [{"id": model, "policy": model, "text": answer["response"]}
+                   for model, answer in zip(MODELS, of_all)]
+        yield json.dumps({"prompt": of_all[0]["prompt"], "outputs": outputs,
+                          "groups": [list(MODELS)]}) + "\n"
+
+
+def upload(scene, name, text):
+    """As multipart/form-data; the file's id."""
+    bound = "----of-the-form"
+    body = (f'--{bound}\r\nContent-Disposition: form-data; name="purpose"\r\n\r\nfine-tune\r\n'
+            f'--{bound}\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\n'
+            f'\r\n{text}\r\n--{bound}--\r\n').encode()
+    return scene.want(200, "POST", "/v1/files", "boss", body,
+                      **{"Content-Type": f"multipart/form-data; boundary={bound}"})["id"]
+
+
+@test
+def eight_models_answers_are_ranked_by_a_held_out_labeler_and_exported_only():
+    """Their authors ask that nothing be trained on them; evaluation is what they are for."""
+    with Scene() as scene:
+        n = 252 if "--full" in sys.argv else 12
+        lines = list(eight_models_answers(n))
+        file = upload(scene, "answers.jsonl", "".join(lines))
+        made = scene.want(201, "POST", "/v1/labels/tasks", "boss",
+                          {"kind": "eval", "source": file, "limit": n})
+        equal("tasks", made["tasks"], n)
+        for i in range(n):
+            task = await_task(scene, "held", "eval")
+            equal("outputs", len(task["outputs"]), len(MODELS))
+            check(not any(model in output["id"] for output in task["outputs"] for model in MODELS),
+                  "a card tells its model")
+            scene.want(201, "POST", "/v1/labels/rankings", "held", ranking(task, f"e{i}"))
+        built = scene.want(201, "POST", "/v1/datasets", "boss", {"name": "eight", "kind": "eval"})
+        equal("rows", built["counts"], {"train": 0, "valid": 0, "test": n})
+        export = scene.ask("GET", f"/v1/datasets/{built['id']}/export", "boss")
+        rows = [json.loads(line) for line in export.body.splitlines()]
+        equal("instructions", {row["prompt"] for row in rows},
+              {json.loads(line)["prompt"] for line in lines})
+        equal("models", {o["policy"] for row in rows for o in row["outputs"]}, set(MODELS))
+        pairs = scene.ask("GET", f"/v1/datasets/{built['id']}/export?format=trl_reward", "boss")
+        equal("pairs of eight answers, two of them tied", len(pairs.body.splitlines()), n * 27)
+        for kind in ("sft", "rm", "ppo"):
+            counts = scene.want(201, "POST", "/v1/datasets", "boss",
+                                {"name": kind, "kind": kind})["counts"]
+            equal(f"rows to train on, {kind}", sum(counts.values()), 0)
+        train = {"model": "instruct", "training_file": built["files"]["test"],
+                 "method": {"type": "reward_model"}}
+        job = scene.want(200, "POST", "/v1/fine_tuning/jobs", "boss", train)
+        guard = time.monotonic() + GUARD_S
+        while job["status"] not in ("succeeded", "failed", "cancelled"):
+            check(time.monotonic() < guard, f"a job that ends, found {job}")
+            time.sleep(0.05)
+            job = scene.want(200, "GET", f"/v1/fine_tuning/jobs/{job['id']}", "boss")
+        equal("a job that would train on them", (job["status"], job["error"]["param"]),
+              ("failed", "training_file"))
+        check("held-out" in job["error"]["message"], str(job["error"]))
 
 
 if __name__ == "__main__":
