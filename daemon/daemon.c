@@ -23,6 +23,7 @@
 #include "store/store.h"
 #include "training.h"
 
+#include <inttypes.h>
 #include <limits.h>
 #include <pthread.h>
 #include <signal.h>
@@ -508,6 +509,21 @@ static void fill_service(instructd *d)
     d->service.generate = generate_create(&d->service);
 }
 
+/* A broken chain stops nobody's work, but is told at each start. The end is told outside of the
+ * database, so that a cut can be seen. */
+static void check_audit(store *s)
+{
+    store_audit_state state;
+    error_text why;
+    if (store_audit_check(s, &state, &why) != STORE_OK)
+        log_event(LOG_ERROR, "audit_unreadable", "%.400s", why.text);
+    else if (state.broken)
+        log_event(LOG_ERROR, "audit_broken", "seq=%" PRIu64 " does not follow from those before",
+                  state.broken);
+    else
+        log_event(LOG_INFO, "audit_checked", "rows=%" PRIu64 " hash=%s", state.rows, state.hash);
+}
+
 static bool open_store(instructd *d, error_text *err)
 {
     char path[PATH_MAX];
@@ -515,6 +531,7 @@ static bool open_store(instructd *d, error_text *err)
     snprintf(path, sizeof path, "%s/instructd.db", data_dir);
     if (!store_open(&d->store, path, err))
         return false;
+    check_audit(d->store);
     control_files_sweep(&(control){.data_dir = data_dir, .store = d->store});
     return true;
 }

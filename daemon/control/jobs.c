@@ -59,7 +59,8 @@ bool control_job_create(const control *c, const control_request *request, contro
                               .publish_json = r.publish_json,
                               .suffix = r.suffix,
                               .metadata_json = r.metadata_json,
-                              .seed = r.seed};
+                              .seed = r.seed,
+                              .actor = request->actor};
     job_refusal refusal = jobs_create(c->jobs, &wish, &row, &param, &why);
     api_job_request_free(&r);
     return refusal == JOB_REFUSED_NOT ? answer(reply, &row, err)

@@ -226,7 +226,8 @@ static store_job row_of(const job_request *r, const char *id, const char *model)
                        .suffix = BORROW(r->suffix),
                        .metadata_json = BORROW(r->metadata_json),
                        .seed = r->seed,
-                       .created_at = time(NULL)};
+                       .created_at = time(NULL),
+                       .actor = r->actor};
 #undef BORROW
 }
 

@@ -65,6 +65,7 @@ typedef struct job_request {
     const char *model, *training_file, *validation_file, *method, *method_json, *publish_json;
     const char *suffix, *metadata_json;
     uint64_t seed;
+    const char *actor; /* who asks, for the audit */
 } job_request;
 
 typedef enum job_refusal {

@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "base/query.h"
+#include "control/audit.h"
 #include "control/datasets.h"
 #include "control/files.h"
 #include "control/job_events.h"
@@ -98,6 +99,8 @@ static const route routes[] = {
     MANAGE("/v1/datasets",             GET,  KEY_TRAIN, ROUTE_BODY_NONE, control_datasets_list,  "datasets"),
     MANAGE("/v1/datasets/{id}",        GET,  KEY_TRAIN, ROUTE_BODY_NONE, control_dataset_get,    "dataset"),
     MANAGE("/v1/datasets/{id}/export", GET,  KEY_TRAIN, ROUTE_BODY_NONE, control_dataset_export, "dataset_export"),
+
+    MANAGE("/v1/audit", GET, KEY_ADMIN, ROUTE_BODY_NONE, control_audit_list, "audit"),
 
     MANAGE("/v1/policies",                   GET,  KEY_INFER, ROUTE_BODY_NONE, control_policies_list,     "policies"),
     MANAGE("/v1/policies/{id}",              GET,  KEY_INFER, ROUTE_BODY_NONE, control_policy_get,        "policy"),

@@ -155,6 +155,15 @@ static const char *const steps[] = {
     " job TEXT NOT NULL REFERENCES jobs(id), policy TEXT NOT NULL,"
     " PRIMARY KEY (job, policy)) STRICT, WITHOUT ROWID;"
     "CREATE INDEX policies_of_job ON policies(job, row);",
+
+    /* What was done (store_audit.c). prev is unique: nothing can branch off. */
+    "CREATE TABLE audit ("
+    " seq INTEGER PRIMARY KEY, at INTEGER NOT NULL, actor TEXT NOT NULL, event TEXT NOT NULL,"
+    " object TEXT NOT NULL, prev TEXT NOT NULL UNIQUE, hash TEXT NOT NULL) STRICT;"
+    "CREATE TRIGGER audit_is_not_rewritten BEFORE UPDATE ON audit BEGIN"
+    " SELECT RAISE(ABORT, 'the audit is only ever added to'); END;"
+    "CREATE TRIGGER audit_is_not_shortened BEFORE DELETE ON audit BEGIN"
+    " SELECT RAISE(ABORT, 'the audit is only ever added to'); END;",
 };
 
 const schema schema_current = {steps, sizeof steps / sizeof steps[0]};

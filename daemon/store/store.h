@@ -103,6 +103,7 @@ typedef struct store_job {
     char *error_code, *error_message, *error_param; /* or NULL */
     uint64_t trained_tokens, progress_done, progress_total;
     int64_t created_at, finished_at /* 0 = not yet */;
+    const char *actor; /* who asked for it, for the audit: given on insert, never read */
 } store_job;
 
 void store_job_free(store_job *j);
@@ -230,5 +231,34 @@ store_status store_move_put(store *s, const store_move *m, error_text *err);
 /* Newest first; page.after is a version in decimal. */
 store_status store_move_list(store *s, const char *alias, store_page page, store_move **rows,
                              size_t *n, bool *more, error_text *err);
+
+/* ---- audit ------------------------------------------------------------------------------------
+ */
+
+/* What was done, by whom, to what: alias.moved ("alias/version/policy"), job.created, tasks.made
+ * (the first of a batch), dataset.built, consent.share and consent.decline ("notice-1"),
+ * data.deleted. A row is written in the transaction of the act, and rows are only ever added: the
+ * database refuses other changes, and hash = SHA-256(prev || the row as compact JSON, {"seq","at",
+ * "actor","event","object"} in this order) in hex tells of those made past it. prev is the hash of
+ * the row before, 64 zeros for the first. */
+typedef struct store_audit {
+    uint64_t seq; /* from 1, without gaps */
+    int64_t at;
+    char *actor, *event, *object, *prev, *hash;
+} store_audit;
+
+void store_audit_free(store_audit *a);
+/* Newest first; page.after is a seq in decimal. */
+store_status store_audit_list(store *s, store_page page, store_audit **rows, size_t *n, bool *more,
+                              error_text *err);
+
+typedef struct store_audit_state {
+    uint64_t rows;   /* that were read */
+    uint64_t broken; /* seq of the first one that does not follow from those before; 0: all do */
+    char hash[65];   /* of the last that does: whoever kept it elsewhere can tell a cut end */
+} store_audit_state;
+
+/* Reads the whole chain. */
+store_status store_audit_check(store *s, store_audit_state *out, error_text *err);
 
 #endif

@@ -95,7 +95,10 @@ ON_STORE static store_status insert(database *db, void *arg, error_text *err)
         return status;
     statement q = statement_begin(db, mark_if_erased);
     bind_text(&q, a->set->id);
-    return statement_run(&q, err);
+    status = statement_run(&q, err);
+    return status == STORE_OK
+               ? store__audit(db, a->set->created_by, "dataset.built", a->set->id, err)
+               : status;
 }
 
 store_status store_dataset_insert(store *s, const store_dataset *d, const char *const *rows,

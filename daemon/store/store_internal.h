@@ -72,6 +72,9 @@ store_status store__withheld(store *s, const char *sql, store_withheld *out, err
 
 /* ---- on the store thread, between the files that know one table each ---- */
 
+/* A row of the audit, in the transaction of what it tells of. actor: NULL = unknown. */
+store_status store__audit(database *db, const char *actor, const char *event, const char *object,
+                          error_text *err) ON_STORE;
 /* As store_request_get. */
 store_status store__request_find(database *db, const char *user, const char *id, store_request *out,
                                  error_text *err) ON_STORE;

@@ -148,7 +148,8 @@ ON_STORE static store_status insert(database *db, void *arg, error_text *err)
     bind_u64(&q, j->progress_total);
     bind_i64(&q, j->created_at);
     bind_i64(&q, j->finished_at);
-    return statement_run(&q, err);
+    const store_status status = statement_run(&q, err);
+    return status == STORE_OK ? store__audit(db, j->actor, "job.created", j->id, err) : status;
 }
 
 store_status store_job_insert(store *s, const store_job *j, error_text *err)

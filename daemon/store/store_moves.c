@@ -1,5 +1,7 @@
 #include "store/store_internal.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #define COLUMNS "alias, version, policy, previous, in_flight, reason, updated_by, updated_at"
@@ -39,9 +41,29 @@ static const row_table moves = {
               " ORDER BY version DESC LIMIT ?",
 };
 
+/* A restart brings moves again that were there already: those have their row. */
+ON_STORE static store_status tell(database *db, const store_move *m, error_text *err)
+{
+    char object[256];
+    snprintf(object, sizeof object, "%s/%" PRIu64 "/%s", m->alias, m->version, m->policy);
+    statement q =
+        statement_begin(db, "SELECT 1 FROM moves WHERE alias = ? AND version = ? AND policy = ?");
+    bind_text(&q, m->alias);
+    bind_u64(&q, m->version);
+    bind_text(&q, m->policy);
+    const bool known = statement_row(&q);
+    const store_status status = statement_end(&q, err);
+    return status != STORE_OK || known
+               ? status
+               : store__audit(db, m->updated_by, "alias.moved", object, err);
+}
+
 ON_STORE static store_status put(database *db, void *arg, error_text *err)
 {
     const store_move *m = arg;
+    const store_status status = tell(db, m, err);
+    if (status != STORE_OK)
+        return status;
     statement q =
         statement_begin(db, "INSERT OR REPLACE INTO moves (" COLUMNS ") VALUES (?,?,?,?,?,?,?,?)");
     bind_text(&q, m->alias);

@@ -3,6 +3,7 @@
 #include "store/store_human.h"
 #include "store/store_internal.h"
 
+#include <stdio.h>
 #include <time.h>
 
 /* ---- consent ---- */
@@ -47,7 +48,13 @@ ON_STORE static store_status put_consent(database *db, void *arg, error_text *er
     bind_i64(&q, a->consent->notice);
     bind_i64(&q, a->consent->share);
     bind_i64(&q, a->consent->decided_at);
-    return statement_run(&q, err);
+    const store_status status = statement_run(&q, err);
+    char notice[32];
+    snprintf(notice, sizeof notice, "notice-%u", (unsigned)a->consent->notice);
+    return status == STORE_OK
+               ? store__audit(db, a->user, a->consent->share ? "consent.share" : "consent.decline",
+                              notice, err)
+               : status;
 }
 
 store_status store_consent_put(store *s, const char *user, const store_consent *c, error_text *err)
@@ -128,7 +135,7 @@ ON_STORE static store_status erase(database *db, void *arg, error_text *err)
     store_status status = STORE_OK;
     for (size_t i = 0; i < sizeof steps / sizeof steps[0] && status == STORE_OK; i++)
         status = step(db, steps[i].sql, steps[i].timed, a, steps[i].n, err);
-    return status;
+    return status == STORE_OK ? store__audit(db, a->user, "data.deleted", a->user, err) : status;
 }
 
 ON_STORE static store_status scrub(database *db, void *arg, error_text *err)

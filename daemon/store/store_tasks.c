@@ -135,7 +135,9 @@ ON_STORE static store_status insert(database *db, void *arg, error_text *err)
     store_status status = STORE_OK;
     for (size_t i = 0; i < a->n && status == STORE_OK; i++)
         status = put_task(db, &a->tasks[i], err);
-    return status;
+    return status == STORE_OK && a->n
+               ? store__audit(db, a->tasks[0].created_by, "tasks.made", a->tasks[0].id, err)
+               : status;
 }
 
 store_status store_tasks_insert(store *s, const store_task *tasks, size_t n, error_text *err)

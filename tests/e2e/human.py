@@ -281,6 +281,34 @@ def toxicity_judgements_are_kept_apart_and_train_nothing():
         equal("data sets", sets, {"rm": none, "eval": none, "toxicity": none | {"test": 1}})
 
 
+@test
+def what_was_done_is_told_as_a_chain_that_anybody_can_check():
+    with Scene() as scene:
+        scene.consent("user", "share")
+        scene.complete("user", "a prompt that the audit does not hold")
+        scene.want(201, "POST", "/v1/labels/tasks", "boss",
+                   {"kind": "demo", "source": "captured"})
+        scene.want(201, "POST", "/v1/datasets", "boss", {"name": "p", "kind": "ppo"})
+        scene.kill_and_restart()
+        scene.want(200, "DELETE", "/v1/me/data", "user")
+        scene.want(403, "GET", "/v1/audit", "boss")
+        text = scene.daemon.request("GET", "/v1/audit?limit=100", headers={
+            "X-Api-Key": scene.daemon.admin_key()}).body.decode()
+        check("a prompt that" not in text, "text in the audit")
+        rows = json.loads(text)["data"][::-1]
+        prev = "0" * 64
+        for i, row in enumerate(rows):
+            told = {name: row[name] for name in ("seq", "at", "actor", "event", "object")}
+            line = json.dumps(told, separators=(",", ":"), ensure_ascii=False)
+            prev = hashlib.sha256((prev + line).encode()).hexdigest()
+            equal(f"hash of row {i + 1}", (row["seq"], row["hash"]), (i + 1, prev))
+        acts = [(row["actor"], row["event"]) for row in rows]
+        wanted = [("user", "consent.share"), ("boss", "tasks.made"), ("boss", "dataset.built"),
+                  ("user", "data.deleted")]
+        equal("what people did", [act for act in acts if act in wanted], wanted)
+        check(scene.on_disk("data.deleted"), "the search finds nothing at all")
+
+
 def eight_models_answers(n):
     """Lines of tasks: an instruction, and what each of the models answered."""
     folder = Path(os.environ.get("INSTRUCTD_SHARED", ROOT.parent / "shared"),
