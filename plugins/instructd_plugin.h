@@ -36,7 +36,7 @@ extern "C" {
 
 #define INSTRUCTD_PLUGIN_MAGIC 0x444e5349u /* "ISND" */
 #define INSTRUCTD_ABI_MAJOR 1u
-#define INSTRUCTD_ABI_MINOR 1u
+#define INSTRUCTD_ABI_MINOR 2u
 
 /* Does the table `t` reach as far as member `m`? */
 #define INSTRUCTD_HAS(t, type, m)                                                                  \
@@ -238,6 +238,17 @@ struct instructd_host {
      * looks at many would else keep them all on disk. However often it was asked for, once is
      * enough; the job's own model stays. [job] */
     void (*policy_release)(instructd_job *job, const char *id);
+
+    /* -- since 1.2 -- */
+
+    /* generate in two halves, so that a job can compute while its completions are drawn: begin
+     * checks the request, copies what it needs of it and sets out; wait blocks until all are drawn
+     * and gives them as generate would. The completions are the same; what is begun keeps its
+     * policy, so sampler_free may come before wait. One at a time: after a begin that succeeded,
+     * another one or a generate is INSTRUCTD_E_INVALID until wait has returned, with whatever
+     * result. What was begun and never waited for ends with the job. [job] */
+    int (*generate_begin)(instructd_job *job, const instructd_rollout_request *request, char *err);
+    int (*generate_wait)(instructd_job *job, const instructd_rollouts **out, char *err);
 };
 
 /* ---- what a plugin is -------------------------------------------------------------------------

@@ -6,6 +6,7 @@
 #include "host/job_dirs.h"
 #include "host/job_tell.h"
 #include "host/job_watch.h"
+#include "host/rollout.h"
 
 #include <string.h>
 #include <time.h>
@@ -207,6 +208,8 @@ static bool attend(job_lane *lane, instructd_job *job, int *rc)
     bool wedged = false;
     job_watch_begin(&watch, life_of(lane, job), now_ms(), job_thread_cpu_ms(lane->thread));
     while (!job_thread_attend(lane->thread, LIMIT_JOB_TICK_MS, rc)) {
+        if (!lane->checks && rooms->rollouts)
+            rollout_pump(rooms->rollouts);
         const int64_t now = now_ms();
         const bool stopping = is_stopping(lane->owner);
         if (stopping)

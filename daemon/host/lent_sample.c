@@ -93,7 +93,7 @@ typedef struct generate_call {
     char *err;
 } generate_call;
 
-static int do_generate(void *arg)
+static int do_begin(void *arg)
 {
     const generate_call *c = arg;
     error_text why;
@@ -105,8 +105,35 @@ static int do_generate(void *arg)
     publish_result there = publisher_ensure(c->job->rooms->publisher, c->request->policy, &why);
     if (there != PUBLISH_OK)
         return train_job_fail(c->err, train_job_code_of(there), "rollouts: %.400s", why.text);
-    return rollout_generate(c->job->rooms->rollouts, c->request, train_job_is_ending, c->job,
-                            c->out, c->err);
+    return rollout_begin(c->job->rooms->rollouts, c->request, c->err);
+}
+
+static int do_wait(void *arg)
+{
+    const generate_call *c = arg;
+    if (!c->job->rooms->rollouts)
+        return train_job_fail(c->err, INSTRUCTD_E_UNSUPPORTED, "this daemon draws no rollouts");
+    if (only_in_run(c->job, c->err) != INSTRUCTD_OK)
+        return INSTRUCTD_E_UNSUPPORTED;
+    return rollout_wait(c->job->rooms->rollouts, train_job_is_ending, c->job, c->out, c->err);
+}
+
+static int do_generate(void *arg)
+{
+    int rc = do_begin(arg);
+    return rc == INSTRUCTD_OK ? do_wait(arg) : rc;
+}
+
+static int generate_begin(instructd_job *job, const instructd_rollout_request *request, char *err)
+{
+    generate_call c = {.job = job, .request = request, .err = err};
+    return train_job_call(job, do_begin, &c, err);
+}
+
+static int generate_wait(instructd_job *job, const instructd_rollouts **out, char *err)
+{
+    generate_call c = {.job = job, .out = out, .err = err};
+    return train_job_call(job, do_wait, &c, err);
 }
 
 static int generate(instructd_job *job, const instructd_rollout_request *request,
@@ -152,6 +179,8 @@ void lent_sample(instructd_host *abi)
     abi->sampler_load = sampler_load;
     abi->sampler_free = sampler_free;
     abi->generate = generate;
+    abi->generate_begin = generate_begin;
+    abi->generate_wait = generate_wait;
     abi->rollouts_free = rollouts_free;
     abi->reward_http = reward_http;
 }

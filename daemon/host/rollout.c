@@ -20,6 +20,7 @@ struct rollout_source {
     sched *sched;          /* NULL until the first rollouts */
     eng_model *shape;      /* a reference: what sched's runtime was made for */
     uint64_t last_id;
+    struct drawing *drawing; /* under way, or NULL */
 };
 
 /* What the caller gets; `rollouts` comes first, so that rollout_free finds the rest. */
@@ -29,17 +30,18 @@ typedef struct rollout_results {
     instructd_rollout items[];
 } rollout_results;
 
-/* One call of rollout_generate. */
+/* What was begun and not waited for. */
 typedef struct drawing {
     rollout_source *source;
-    const instructd_rollout_request *request;
-    policy *policy; /* a reference */
+    instructd_rollout_request request; /* prompts and their tokens are copies */
+    policy *policy;                    /* a reference */
     rollout_results *results;
     uint32_t *first;   /* [n_prompts] index of each prompt's first result */
     uint64_t first_id; /* prompt p is request first_id + p */
     uint32_t n_sent, n_done;
     bool *done; /* [n_prompts] */
-    char *err;
+    int rc;     /* the first failure */
+    char err[INSTRUCTD_ERROR_BYTES];
 } drawing;
 
 /* ---- life -------------------------------------------------------------------------------------
@@ -90,6 +92,7 @@ void rollout_source_free(rollout_source *r)
 {
     if (!r)
         return;
+    rollout_cancel(r);
     stop_scheduler(r);
     mailbox_destroy(&r->inbox);
     mailbox_destroy(&r->outbox);
@@ -117,7 +120,8 @@ static int need_scheduler(rollout_source *r, policy *p, char *err)
     return INSTRUCTD_OK;
 }
 
-/* ---- a call's beginning -----------------------------------------------------------------------
+/* ---- a drawing's beginning
+ * -----------------------------------------------------------------------
  */
 
 static int invalid(char *err, const char *what, uint32_t prompt, unsigned long long found,
@@ -128,11 +132,11 @@ static int invalid(char *err, const char *what, uint32_t prompt, unsigned long l
     return INSTRUCTD_E_INVALID;
 }
 
-static int check_prompt(const drawing *d, uint32_t i)
+static int check_prompt(drawing *d, uint32_t i)
 {
-    const instructd_rollout_prompt *p = &d->request->prompts[i];
+    const instructd_rollout_prompt *p = &d->request.prompts[i];
     const eng_config *c = eng_model_config(policy_model(d->policy));
-    const uint64_t longest = (uint64_t)p->n_tokens + d->request->max_tokens;
+    const uint64_t longest = (uint64_t)p->n_tokens + d->request.max_tokens;
     const uint64_t room = sched_pool_tokens(d->source->sched);
     if (p->n_samples < 1 || p->n_samples > LIMIT_CHOICES)
         return invalid(d->err, "n_samples", i, p->n_samples, LIMIT_CHOICES);
@@ -146,15 +150,15 @@ static int check_prompt(const drawing *d, uint32_t i)
     return INSTRUCTD_OK;
 }
 
-static int check_request(const drawing *d)
+static int check_request(drawing *d)
 {
-    if (!d->request->max_tokens || !(d->request->temperature > 0)) {
+    if (!d->request.max_tokens || !(d->request.temperature > 0)) {
         snprintf(d->err, INSTRUCTD_ERROR_BYTES,
                  "rollouts: max_tokens %u and temperature %g must be positive",
-                 d->request->max_tokens, (double)d->request->temperature);
+                 d->request.max_tokens, (double)d->request.temperature);
         return INSTRUCTD_E_INVALID;
     }
-    for (uint32_t i = 0; i < d->request->n_prompts; i++) {
+    for (uint32_t i = 0; i < d->request.n_prompts; i++) {
         int rc = check_prompt(d, i);
         if (rc != INSTRUCTD_OK)
             return rc;
@@ -170,7 +174,7 @@ static int out_of_memory(char *err)
 
 static int make_results(drawing *d)
 {
-    const instructd_rollout_request *q = d->request;
+    const instructd_rollout_request *q = &d->request;
     uint32_t n = 0;
     d->first = calloc(q->n_prompts + 1, sizeof *d->first);
     d->done = calloc(q->n_prompts + 1, sizeof *d->done);
@@ -202,7 +206,7 @@ static int find_policy(rollout_source *r, const char *id, policy **out, char *er
 /* Prompt i as a request to the scheduler; NULL when memory is out. */
 static gen_request *request_of(const drawing *d, uint32_t i)
 {
-    const instructd_rollout_prompt *p = &d->request->prompts[i];
+    const instructd_rollout_prompt *p = &d->request.prompts[i];
     gen_request *r = gen_request_create();
     if (!r)
         return NULL;
@@ -211,10 +215,10 @@ static gen_request *request_of(const drawing *d, uint32_t i)
     r->policy = policy_ref(d->policy);
     r->tenant = d->source->tenant;
     r->n = r->best_of = p->n_samples;
-    r->max_tokens = d->request->max_tokens;
+    r->max_tokens = d->request.max_tokens;
     r->n_logprobs = -1;
     r->drawn_logprobs = r->format.return_token_ids = true;
-    r->sampling = (eng_sampling){.temperature = d->request->temperature,
+    r->sampling = (eng_sampling){.temperature = d->request.temperature,
                                  .top_p = 1,
                                  .seed = p->seed,
                                  .choice = p->first_choice};
@@ -235,7 +239,7 @@ static gen_request *request_of(const drawing *d, uint32_t i)
  */
 static int send_some(drawing *d)
 {
-    while (d->n_sent < d->request->n_prompts && d->n_sent - d->n_done < MAX_IN_FLIGHT) {
+    while (d->n_sent < d->request.n_prompts && d->n_sent - d->n_done < MAX_IN_FLIGHT) {
         cmd *c = cmd_create(CMD_SUBMIT, d->first_id + d->n_sent);
         if (c)
             c->request = request_of(d, d->n_sent);
@@ -263,7 +267,7 @@ static void keep_chunk(drawing *d, uint32_t prompt, gen_chunk *chunk)
     chunk->id_logprobs = NULL;
 }
 
-static int failure(const drawing *d, gen_failure kind)
+static int failure(drawing *d, gen_failure kind)
 {
     static const struct {
         int code;
@@ -282,8 +286,8 @@ static int failure(const drawing *d, gen_failure kind)
 static int take_event(drawing *d, event *e)
 {
     const uint64_t prompt = e->request_id - d->first_id;
-    if (e->request_id < d->first_id || prompt >= d->request->n_prompts)
-        return INSTRUCTD_OK; /* of an earlier call that was cancelled */
+    if (e->request_id < d->first_id || prompt >= d->request.n_prompts)
+        return INSTRUCTD_OK; /* of an earlier drawing that was cancelled */
     if (e->kind == EV_CHUNK)
         keep_chunk(d, (uint32_t)prompt, &e->chunk);
     if (e->kind == EV_DONE || e->kind == EV_ERROR) {
@@ -315,47 +319,140 @@ static void cancel_rest(const drawing *d)
     }
 }
 
-static int draw(drawing *d, bool (*stopped)(void *arg), void *arg)
+/* ---- under way --------------------------------------------------------------------------------
+ */
+
+static void drawing_free(drawing *d)
 {
-    int rc = INSTRUCTD_OK;
-    while (rc == INSTRUCTD_OK && d->n_done < d->request->n_prompts) {
-        rc = send_some(d);
-        if (rc == INSTRUCTD_OK && stopped && stopped(arg)) {
-            snprintf(d->err, INSTRUCTD_ERROR_BYTES, "rollouts: stopped");
-            rc = INSTRUCTD_E_STOPPED;
+    if (d->results)
+        rollout_free(&d->results->rollouts);
+    for (uint32_t i = 0; d->request.prompts && i < d->request.n_prompts; i++)
+        free((void *)(uintptr_t)d->request.prompts[i].tokens);
+    free((void *)(uintptr_t)d->request.prompts);
+    free(d->first);
+    free(d->done);
+    policy_unref(d->policy);
+    free(d);
+}
+
+/* Prompts and tokens of the caller's request, which then points to copies. */
+static int copy_request(drawing *d, const instructd_rollout_request *from)
+{
+    instructd_rollout_prompt *prompts = calloc((size_t)from->n_prompts + 1, sizeof *prompts);
+    d->request = *from;
+    d->request.prompts = prompts;
+    d->request.policy = policy_id(d->policy);
+    if (!prompts)
+        return out_of_memory(d->err);
+    for (uint32_t i = 0; i < from->n_prompts; i++) {
+        const size_t bytes = from->prompts[i].n_tokens * sizeof *from->prompts[i].tokens;
+        int32_t *tokens = malloc(bytes + 1);
+        prompts[i] = from->prompts[i];
+        prompts[i].tokens = tokens;
+        if (!tokens) {
+            d->request.n_prompts = i;
+            return out_of_memory(d->err);
         }
-        if (rc == INSTRUCTD_OK && mailbox_wait(&d->source->outbox, WAIT_MS))
-            rc = take_events(d);
+        memcpy(tokens, from->prompts[i].tokens, bytes);
     }
-    if (rc != INSTRUCTD_OK)
-        cancel_rest(d);
+    return INSTRUCTD_OK;
+}
+
+static int set_out(drawing *d, const instructd_rollout_request *request)
+{
+    int rc = find_policy(d->source, request->policy, &d->policy, d->err);
+    if (rc == INSTRUCTD_OK)
+        rc = need_scheduler(d->source, d->policy, d->err);
+    if (rc == INSTRUCTD_OK)
+        rc = copy_request(d, request);
+    if (rc == INSTRUCTD_OK)
+        rc = check_request(d);
+    if (rc == INSTRUCTD_OK)
+        rc = make_results(d);
+    return rc == INSTRUCTD_OK ? send_some(d) : rc;
+}
+
+int rollout_begin(rollout_source *r, const instructd_rollout_request *request, char *err)
+{
+    if (r->drawing) {
+        snprintf(err, INSTRUCTD_ERROR_BYTES,
+                 "rollouts: expected one request at a time, found another one under way");
+        return INSTRUCTD_E_INVALID;
+    }
+    drawing *d = calloc(1, sizeof *d);
+    if (!d)
+        return out_of_memory(err);
+    d->source = r;
+    d->first_id = r->last_id + 1;
+    r->last_id += request->n_prompts;
+    int rc = set_out(d, request);
+    if (rc == INSTRUCTD_OK) {
+        r->drawing = d;
+        return rc;
+    }
+    snprintf(err, INSTRUCTD_ERROR_BYTES, "%s", d->err);
+    cancel_rest(d);
+    drawing_free(d);
     return rc;
+}
+
+static bool is_over(const drawing *d)
+{
+    return d->rc != INSTRUCTD_OK || d->n_done == d->request.n_prompts;
+}
+
+bool rollout_pump(rollout_source *r)
+{
+    drawing *d = r->drawing;
+    if (!d || is_over(d))
+        return true;
+    d->rc = take_events(d);
+    if (d->rc == INSTRUCTD_OK)
+        d->rc = send_some(d);
+    return is_over(d);
+}
+
+int rollout_wait(rollout_source *r, bool (*stopped)(void *arg), void *arg,
+                 const instructd_rollouts **out, char *err)
+{
+    drawing *d = r->drawing;
+    if (!d) {
+        snprintf(err, INSTRUCTD_ERROR_BYTES, "rollouts: nothing was begun");
+        return INSTRUCTD_E_INVALID;
+    }
+    while (!rollout_pump(r)) {
+        if (stopped && stopped(arg)) {
+            snprintf(d->err, sizeof d->err, "rollouts: stopped");
+            d->rc = INSTRUCTD_E_STOPPED;
+        } else {
+            mailbox_wait(&r->outbox, WAIT_MS);
+        }
+    }
+    const int rc = d->rc;
+    if (rc == INSTRUCTD_OK) {
+        *out = &d->results->rollouts;
+        d->results = NULL;
+    }
+    snprintf(err, INSTRUCTD_ERROR_BYTES, "%s", d->err);
+    rollout_cancel(r);
+    return rc;
+}
+
+void rollout_cancel(rollout_source *r)
+{
+    if (!r->drawing)
+        return;
+    cancel_rest(r->drawing);
+    drawing_free(r->drawing);
+    r->drawing = NULL;
 }
 
 int rollout_generate(rollout_source *r, const instructd_rollout_request *request,
                      bool (*stopped)(void *arg), void *arg, const instructd_rollouts **out,
                      char *err)
 {
-    drawing d = {.source = r, .request = request, .err = err, .first_id = r->last_id + 1};
-    int rc = find_policy(r, request->policy, &d.policy, err);
-    if (rc != INSTRUCTD_OK)
-        return rc;
-    r->last_id += request->n_prompts;
-    rc = need_scheduler(r, d.policy, err);
-    if (rc == INSTRUCTD_OK)
-        rc = check_request(&d);
-    if (rc == INSTRUCTD_OK)
-        rc = make_results(&d);
-    if (rc == INSTRUCTD_OK)
-        rc = draw(&d, stopped, arg);
-    if (rc == INSTRUCTD_OK)
-        *out = &d.results->rollouts;
-    else if (d.results)
-        rollout_free(&d.results->rollouts);
-    free(d.first);
-    free(d.done);
-    policy_unref(d.policy);
-    return rc;
+    int rc = rollout_begin(r, request, err);
+    return rc == INSTRUCTD_OK ? rollout_wait(r, stopped, arg, out, err) : rc;
 }
 
 void rollout_free(const instructd_rollouts *rollouts)

@@ -22,9 +22,20 @@ typedef struct rollout_source rollout_source;
 rollout_source *rollout_source_create(policy_registry *registry, const sched_options *options);
 void rollout_source_free(rollout_source *r); /* NULL allowed */
 
-/* instructd_host.generate: blocks until all are drawn. `stopped` is asked about ten times a second
- * (NULL: never); when it says so, what is under way is cancelled. On INSTRUCTD_OK *out is freed
- * with rollout_free. err: INSTRUCTD_ERROR_BYTES. */
+/* instructd_host.generate_begin: the request is copied; INSTRUCTD_E_INVALID while one is under way.
+ * err: INSTRUCTD_ERROR_BYTES. */
+int rollout_begin(rollout_source *r, const instructd_rollout_request *request, char *err);
+/* Hands the scheduler more of what was begun, as it has room: wanted every while, at no cost when
+ * nothing is under way. True: nothing is left to draw. */
+bool rollout_pump(rollout_source *r);
+/* instructd_host.generate_wait: blocks until what was begun is drawn, or has failed; it is under
+ * way no more then. `stopped` is asked about ten times a second (NULL: never); when it says so,
+ * what is left is cancelled. On INSTRUCTD_OK *out is freed with rollout_free. */
+int rollout_wait(rollout_source *r, bool (*stopped)(void *arg), void *arg,
+                 const instructd_rollouts **out, char *err);
+void rollout_cancel(rollout_source *r); /* what was begun, if anything */
+
+/* Begin and wait in one. */
 int rollout_generate(rollout_source *r, const instructd_rollout_request *request,
                      bool (*stopped)(void *arg), void *arg, const instructd_rollouts **out,
                      char *err);

@@ -1,5 +1,7 @@
 #include "host/train_job.h"
 
+#include "host/rollout.h"
+
 #include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -27,6 +29,8 @@ instructd_job *train_job_create(const jobs_options *rooms, job_holds *holds, job
 
 void train_job_free(instructd_job *job)
 {
+    if (!job->checking && job->rooms->rollouts)
+        rollout_cancel(job->rooms->rollouts);
     for (int i = 0; i < JOB_SAMPLERS; i++)
         if (job->samplers[i][0])
             publisher_unload(job->rooms->publisher, job->samplers[i]);

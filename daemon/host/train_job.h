@@ -40,7 +40,8 @@ struct instructd_job {
 /* Takes the row over, also on failure. NULL: memory is out. */
 instructd_job *train_job_create(const jobs_options *rooms, job_holds *holds, job_thread *thread,
                                 store_job *row, bool checking);
-void train_job_free(instructd_job *job); /* unloads its samplers; the plugin is not in it */
+/* Unloads its samplers and cancels what it draws; the plugin is not in it. */
+void train_job_free(instructd_job *job);
 
 /* Has the watcher call fn(args) and returns what it gave; INSTRUCTD_E_STOPPED when the job is
  * barred, INSTRUCTD_E_INTERNAL from another thread than the job's, err (or NULL) says so. [job] */

@@ -101,6 +101,15 @@ static job_code check_model(const job *j, const char *field, const char *name, w
     return code_fail(err, code, "%s %.100s: %.380s", field, name, why.text);
 }
 
+static job_code check_staleness(const job *j, char *param, eng_error *err)
+{
+    if (j->method != JOB_PPO || !j->numbers.max_staleness || host_draws_beside(&j->host))
+        return INSTRUCTD_OK;
+    snprintf(param, PARAM_BYTES, "max_staleness");
+    return code_fail(err, INSTRUCTD_E_UNSUPPORTED,
+                     "max_staleness 1: this daemon cannot draw while a job computes");
+}
+
 job_code job_check(const job *j, char *param, eng_error *err)
 {
     wanted_head base = j->method == JOB_REWARD_MODEL ? HEAD_EITHER : HEAD_LM;
@@ -109,5 +118,7 @@ job_code job_check(const job *j, char *param, eng_error *err)
         code = check_model(j, "reference", j->names.reference, HEAD_LM, param, err);
     if (code == INSTRUCTD_OK && !job_reward_endpoint(j))
         code = check_model(j, "reward_model", j->names.reward_model, HEAD_SCORE, param, err);
+    if (code == INSTRUCTD_OK)
+        code = check_staleness(j, param, err);
     return code == INSTRUCTD_OK ? check_files(j, param, err) : code;
 }

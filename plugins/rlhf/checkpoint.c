@@ -14,7 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { MAX_STEPS = 64, STATE_BYTES = 1 << 20, KEEP = 2 };
+enum { MAX_STEPS = 64, STATE_BYTES = 1 << 20, BLOB_BYTES = 1 << 30, KEEP = 2 };
 
 static const char *const SUMS = "SHA256SUMS", *const STATE = "state.json";
 
@@ -136,6 +136,18 @@ static job_code write_blocks(int dir_fd, const checkpoint *c, eng__text *list, e
     return INSTRUCTD_OK;
 }
 
+static job_code write_blob(int dir_fd, const checkpoint *c, eng__text *list, eng_error *err)
+{
+    char hex[ENG_SHA256_HEX];
+    const checkpoint_blob *b = c->blob;
+    if (!b)
+        return INSTRUCTD_OK;
+    job_code code = bytes_file_write(dir_fd, b->file, b->bytes, b->n, hex, err);
+    if (code == INSTRUCTD_OK)
+        add_sum(list, hex, b->file);
+    return code;
+}
+
 static job_code write_state(int dir_fd, const checkpoint *c, eng__text *list, eng_error *err)
 {
     char hex[ENG_SHA256_HEX];
@@ -148,7 +160,7 @@ static job_code write_state(int dir_fd, const checkpoint *c, eng__text *list, en
     state_put(&text, c->fields, c->n_fields);
     eng__text_put(&text, "}}\n", 3);
     job_code code = text.failed ? code_fail(err, INSTRUCTD_E_NOMEM, "state.json: no memory")
-                                : text_file_write(dir_fd, STATE, text.data, text.len, hex, err);
+                                : bytes_file_write(dir_fd, STATE, text.data, text.len, hex, err);
     eng__text_free(&text);
     if (code == INSTRUCTD_OK)
         add_sum(list, hex, STATE);
@@ -181,11 +193,13 @@ static job_code write_files(const char *path, const checkpoint *c, eng_error *er
         return io_error(path, "open", err);
     job_code code = write_blocks(dir_fd, c, &list, err);
     if (code == INSTRUCTD_OK)
+        code = write_blob(dir_fd, c, &list, err);
+    if (code == INSTRUCTD_OK)
         code = write_state(dir_fd, c, &list, err);
     if (code == INSTRUCTD_OK && list.failed)
         code = code_fail(err, INSTRUCTD_E_NOMEM, "%s: no memory", SUMS);
     if (code == INSTRUCTD_OK)
-        code = text_file_write(dir_fd, SUMS, list.data, list.len, hex, err);
+        code = bytes_file_write(dir_fd, SUMS, list.data, list.len, hex, err);
     eng__text_free(&list);
     close(dir_fd);
     return code == INSTRUCTD_OK ? sync_folders(path, c, err) : code;
@@ -288,6 +302,12 @@ static job_code read_files(int dir_fd, const job_host *host, const checkpoint *c
     for (size_t i = 0, n; i < c->n_parts && code == INSTRUCTD_OK; i += n) {
         n = tensor_file_parts(&c->parts[i], c->n_parts - i);
         code = tensor_file_read(dir_fd, &c->parts[i], n, err);
+    }
+    if (code == INSTRUCTD_OK && c->blob) {
+        char *bytes = NULL;
+        code =
+            code_of(eng__file_slurp(dir_fd, c->blob->file, BLOB_BYTES, &bytes, &c->blob->n, err));
+        c->blob->bytes = bytes;
     }
     return code;
 }

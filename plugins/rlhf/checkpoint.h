@@ -3,6 +3,7 @@
  *   step-000000000042/   model.safetensors          the network, by canonical names and layout
  *                        optimizer.safetensors      Adam's moments, m.<name> and v.<name>
  *                        value/, ema/               likewise, where the method has them
+ *                        rollouts.bin               episodes to learn from, where there are some
  *                        state.json                 counters, guards, what the job is
  *                        SHA256SUMS                 of all of these
  *
@@ -32,9 +33,17 @@ typedef struct checkpoint_part {
     float *floats;
 } checkpoint_part;
 
+/* A file of the method's own making. */
+typedef struct checkpoint_blob {
+    const char *file;
+    void *bytes; /* [n]; loading makes new ones, the caller's to free */
+    size_t n;
+} checkpoint_blob;
+
 typedef struct checkpoint {
     const checkpoint_part *parts;
     size_t n_parts;
+    checkpoint_blob *blob; /* or NULL */
     const state_field *fields;
     size_t n_fields;
     /* What must be the same for the state to be this job's: model, data and numbers. */
@@ -54,8 +63,8 @@ ENG_MUST_CHECK job_code checkpoint_save(const char *dir, uint64_t step, int64_t 
 /* Removes every checkpoint below `dir`: a job that begins has none. */
 void checkpoint_forget(const char *dir);
 
-/* Fills parts and fields from the newest good one; *found false, and nothing is filled, when there
- * is none. INSTRUCTD_E_INVALID when it is of another job. Bad ones become events. */
+/* Fills parts, blob and fields from the newest good one; *found false, and nothing is filled, when
+ * there is none. INSTRUCTD_E_INVALID when it is of another job. Bad ones become events. */
 ENG_MUST_CHECK job_code checkpoint_load(const job_host *host, const char *dir, const checkpoint *c,
                                         bool *found, eng_error *err);
 

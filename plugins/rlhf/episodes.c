@@ -63,10 +63,11 @@ void episodes_credit(episodes *e, const job_numbers *n, bool narrow)
     }
     if (n->whiten_advantages)
         eng_whiten(e->advantage, e->n_tokens, false);
+    const bool weigh = narrow || e->staleness;
     for (uint32_t t = 0; t < e->n_tokens; t++)
         e->weight[t] =
-            narrow ? eng_importance_weight(e->old[t], e->sampler[t], (float)n->importance_cap)
-                   : 1.0f;
+            weigh ? eng_importance_weight(e->old[t], e->sampler[t], (float)n->importance_cap)
+                  : 1.0f;
 }
 
 /* ---- figures ---- */
@@ -124,7 +125,7 @@ double episodes_report(const episodes *e, report *row)
     report_put(row, "value_explained_var", explained_variance(e));
     report_put(row, "eos_rate", ended / e->n);
     report_put(row, "response_tokens", (double)e->n_tokens / e->n);
-    report_put(row, "staleness", 0);
+    report_put(row, "staleness", e->staleness);
     report_mismatch(e, row);
     return k1 / e->n;
 }

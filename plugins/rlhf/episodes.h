@@ -14,9 +14,10 @@
 typedef struct episodes {
     rollouts drawn;
     uint32_t n;
-    uint32_t *at;      /* [n + 1] */
-    uint32_t n_tokens; /* of all responses: at[n] */
-    double *scores;    /* [n] r(x, y) */
+    uint32_t staleness; /* iterations between the weights that drew and those that learn */
+    uint32_t *at;       /* [n + 1] */
+    uint32_t n_tokens;  /* of all responses: at[n] */
+    double *scores;     /* [n] r(x, y) */
     /* [n_tokens] each */
     float *old, *ref;    /* log pi, log pi_ref at the rollouts' temperature, by the trainer */
     float *value;        /* V, read before each token */
@@ -35,7 +36,7 @@ ENG_MUST_CHECK job_code episodes_init(episodes *out, rollouts *drawn, eng_error 
 void episodes_free(episodes *e); /* zeroed episodes are allowed */
 
 /* Fills reward, advantage, returns and weight from the rest; `narrow`: the sampler computed with
- * less than f32, so its tokens get truncated importance weights. */
+ * less than f32. Its tokens then get truncated importance weights, and so do stale ones. */
 void episodes_credit(episodes *e, const job_numbers *numbers, bool narrow);
 
 /* The iteration's figures that follow from the episodes alone. Returns the mean divergence from the

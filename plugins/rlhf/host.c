@@ -156,10 +156,10 @@ static bool as_asked(const instructd_rollout_request *request, const instructd_r
     return i == got->n;
 }
 
-job_code host_generate(const job_host *host, const instructd_rollout_request *request,
-                       const instructd_rollouts **out, eng_error *err)
+/* What the host gave, if it is what was asked for. */
+static job_code checked(const job_host *host, const instructd_rollout_request *request,
+                        const instructd_rollouts **out, job_code code, eng_error *err)
 {
-    job_code code = host->table->generate(host->job, request, out, err->text);
     if (code != INSTRUCTD_OK || as_asked(request, *out))
         return code;
     host_rollouts_free(host, *out);
@@ -167,6 +167,33 @@ job_code host_generate(const job_host *host, const instructd_rollout_request *re
                      "the host's rollouts are not those asked for: expected %u prompts' samples in "
                      "order, each of 1 to %u tokens",
                      request->n_prompts, request->max_tokens);
+}
+
+job_code host_generate(const job_host *host, const instructd_rollout_request *request,
+                       const instructd_rollouts **out, eng_error *err)
+{
+    job_code code = host->table->generate(host->job, request, out, err->text);
+    return checked(host, request, out, code, err);
+}
+
+bool host_draws_beside(const job_host *host)
+{
+    const instructd_host *t = host->table;
+    return INSTRUCTD_HAS(t, instructd_host, generate_begin) &&
+           INSTRUCTD_HAS(t, instructd_host, generate_wait);
+}
+
+job_code host_generate_begin(const job_host *host, const instructd_rollout_request *request,
+                             eng_error *err)
+{
+    return host->table->generate_begin(host->job, request, err->text);
+}
+
+job_code host_generate_wait(const job_host *host, const instructd_rollout_request *request,
+                            const instructd_rollouts **out, eng_error *err)
+{
+    job_code code = host->table->generate_wait(host->job, out, err->text);
+    return checked(host, request, out, code, err);
 }
 
 void host_rollouts_free(const job_host *host, const instructd_rollouts *rollouts)

@@ -74,6 +74,16 @@ void host_sampler_free(const job_host *host, const char *id);
 ENG_MUST_CHECK job_code host_generate(const job_host *host,
                                       const instructd_rollout_request *request,
                                       const instructd_rollouts **out, eng_error *err);
+/* The same in two halves, one at a time; only where host_draws_beside. */
+ENG_MUST_CHECK job_code host_generate_begin(const job_host *host,
+                                            const instructd_rollout_request *request,
+                                            eng_error *err);
+/* `request` is as begin had it; its policy and tokens are not looked at. */
+ENG_MUST_CHECK job_code host_generate_wait(const job_host *host,
+                                           const instructd_rollout_request *request,
+                                           const instructd_rollouts **out, eng_error *err);
+/* Can this host draw while the job computes? [any] */
+bool host_draws_beside(const job_host *host);
 void host_rollouts_free(const job_host *host, const instructd_rollouts *rollouts);
 ENG_MUST_CHECK job_code host_reward_http(const job_host *host, const char *name, uint32_t n,
                                          const char *const *prompts, const char *const *completions,

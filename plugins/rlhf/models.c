@@ -72,7 +72,7 @@ static job_code write_note(int dir_fd, const model_field fields[FIELDS], eng_err
     put_note(&text, fields);
     unlinkat(dir_fd, DRAFT, 0);
     job_code code = text.failed ? code_fail(err, INSTRUCTD_E_NOMEM, "%s: no memory", NOTE)
-                                : text_file_write(dir_fd, DRAFT, text.data, text.len, hex, err);
+                                : bytes_file_write(dir_fd, DRAFT, text.data, text.len, hex, err);
     eng__text_free(&text);
     if (code == INSTRUCTD_OK && (renameat(dir_fd, DRAFT, dir_fd, NOTE) != 0 || fsync(dir_fd) != 0))
         code = code_fail(err, INSTRUCTD_E_IO, "%s: %s", NOTE, strerror(errno));

@@ -6,6 +6,7 @@
 #include "rlhf/methods.h"
 #include "rlhf/publish.h"
 #include "rlhf/report.h"
+#include "rlhf/rollout_bytes.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -148,6 +149,7 @@ static job_code ppo_open(ppo *p, const job *j, eng_error *err)
 static void ppo_free(ppo *p)
 {
     episodes_free(&p->episodes);
+    rollouts_free(&p->ready);
     free(p->shuffled);
     free(p->flat);
     free(p->row_values);
@@ -173,15 +175,36 @@ static void ppo_free(ppo *p)
 
 typedef job_code checkpoint_use(ppo *p, const checkpoint *all, bool *found, eng_error *err);
 
+/* Rollouts that lag are part of the state: the weights that drew them are gone. */
+static const char *const READY = "rollouts.bin";
+
 static job_code save_all(ppo *p, const checkpoint *all, bool *found, eng_error *err)
 {
+    checkpoint with = *all;
+    checkpoint_blob ready = {.file = READY};
+    job_code code = INSTRUCTD_OK;
     (void)found;
-    return checkpoint_save(p->dir, p->state.iteration, CHECKPOINT_NO_BEST, all, err);
+    if (ppo_is_lagging(p)) {
+        code = rollouts_to_bytes(&p->ready, &ready.bytes, &ready.n, err);
+        with.blob = &ready;
+    }
+    if (code == INSTRUCTD_OK)
+        code = checkpoint_save(p->dir, p->state.iteration, CHECKPOINT_NO_BEST, &with, err);
+    free(ready.bytes);
+    return code;
 }
 
 static job_code load_all(ppo *p, const checkpoint *all, bool *found, eng_error *err)
 {
-    return checkpoint_load(&p->job->host, p->dir, all, found, err);
+    checkpoint with = *all;
+    checkpoint_blob ready = {.file = READY};
+    if (ppo_is_lagging(p))
+        with.blob = &ready;
+    job_code code = checkpoint_load(&p->job->host, p->dir, &with, found, err);
+    if (code == INSTRUCTD_OK && *found && with.blob)
+        code = rollouts_of_bytes(&p->ready, ready.bytes, ready.n, err);
+    free(ready.bytes);
+    return code;
 }
 
 static job_code with_checkpoint(ppo *p, checkpoint_use *use, bool *found, eng_error *err)
@@ -278,10 +301,12 @@ static job_code iterate(ppo *p, eng_error *err)
     job_code code = ppo_collect(p, err);
     if (code == INSTRUCTD_OK)
         code = ppo_learn(p, &figures, err);
+    if (code == INSTRUCTD_OK)
+        code = ppo_await(p, err);
     if (code == INSTRUCTD_OK) {
         const uint64_t tokens = tokens_read(p);
         double kl = episodes_report(&p->episodes, &row);
-        if (kl < -1)
+        if (kl < -1 && !p->episodes.staleness)
             host_event(&p->job->host, INSTRUCTD_LOG_WARN,
                        "iteration %llu: the mean divergence is %.3f nats: it cannot be negative, "
                        "so sampler and trainer disagree",
@@ -292,6 +317,8 @@ static job_code iterate(ppo *p, eng_error *err)
         p->state.tokens += tokens * p->job->numbers.ppo_epochs;
         report_send(&row, &p->job->host, p->state.iteration);
         host_progress(&p->job->host, p->state.iteration, p->iterations, p->state.tokens);
+    } else if (!p->dirty) {
+        ppo_undraw(p);
     }
     episodes_free(&p->episodes);
     return code;

@@ -1,6 +1,7 @@
 /* Inside of the ppo method: one job's networks and the two halves of an iteration.
  *
- *   draw episodes -> score -> old, reference and value passes -> credit   (ppo_collect)
+ *   draw episodes                                                         (ppo_draw)
+ *   score -> old, reference and value passes -> credit                    (ppo_collect)
  *   minibatches: policy step (+ ptx), average, value step                 (ppo_learn)
  *
  * Threads: the job's one thread. */
@@ -16,6 +17,7 @@
 #include "rlhf/trainer.h"
 
 #include <limits.h>
+#include <stdbool.h>
 
 typedef struct ppo {
     const job *job;
@@ -40,6 +42,8 @@ typedef struct ppo {
     double saved_at;
     bool dirty; /* a step of the current iteration has been taken: it cannot be saved */
 
+    rollouts ready; /* drawn and not learnt from: with max_staleness 1 the next iteration's */
+    bool begun;     /* the host draws the next iteration's */
     episodes episodes;
     laps laps;          /* of the current iteration */
     uint32_t *shuffled; /* [batch_size] episodes in the order of their minibatches */
@@ -47,6 +51,21 @@ typedef struct ppo {
     float *row_values;  /* [micro.max_tokens] scratch: log-probs or values of the rows */
     float *row_slopes;  /* [micro.max_tokens] */
 } ppo;
+
+/* Do rollouts lag behind the weights they train? */
+static inline bool ppo_is_lagging(const ppo *p)
+{
+    return p->job->numbers.max_staleness > 0;
+}
+
+/* The iteration's rollouts into p->episodes; with max_staleness 1 the next one's are set out for.
+ */
+ENG_MUST_CHECK job_code ppo_draw(ppo *p, eng_error *err);
+/* After the iteration's last update: what was set out for into p->ready. */
+ENG_MUST_CHECK job_code ppo_await(ppo *p, eng_error *err);
+/* An iteration was left before its first update: its rollouts, if they lag, are ready again, for
+ * the weights that drew them are gone. */
+void ppo_undraw(ppo *p);
 
 /* Draws and scores the iteration's episodes and fills everything in p->episodes. */
 ENG_MUST_CHECK job_code ppo_collect(ppo *p, eng_error *err);

@@ -1,8 +1,5 @@
 /* The first half of an iteration: episodes, and what the networks say of them before any update. */
 #include "rlhf/ppo.h"
-#include "rlhf/snapshot.h"
-
-#include <stdlib.h>
 
 uint32_t ppo_pack(ppo *p, uint32_t at, uint32_t end)
 {
@@ -18,51 +15,6 @@ uint32_t ppo_pack(ppo *p, uint32_t at, uint32_t end)
             p->flat[row] = e->at[i] + row - first;
     }
     return at;
-}
-
-/* ---- drawing ---- */
-
-static job_code draw_from(ppo *p, const char *policy, rollouts *drawn, eng_error *err)
-{
-    const uint32_t n = (uint32_t)p->job->numbers.batch_size;
-    const uint64_t first = p->state.iteration * n;
-    const example **prompts = calloc(n, sizeof *prompts);
-    uint64_t *seeds = calloc(n, sizeof *seeds);
-    job_code code = INSTRUCTD_OK;
-    if (!prompts || !seeds)
-        code = code_fail(err, INSTRUCTD_E_NOMEM, "no memory to ask for %u episodes", n);
-    for (uint32_t i = 0; code == INSTRUCTD_OK && i < n; i++) {
-        prompts[i] = &p->prompts.items[order_at(&p->order, first + i)];
-        seeds[i] = key_of(p->job->seed, KEY_ROLLOUT, first + i, 0);
-    }
-    const rollout_wish wanted = {.policy = policy,
-                                 .prompts = prompts,
-                                 .seeds = seeds,
-                                 .n = n,
-                                 .max_tokens = p->limits.response,
-                                 .temperature = p->job->numbers.temperature};
-    if (code == INSTRUCTD_OK)
-        code = rollouts_draw(drawn, p->job, &wanted, err);
-    free(prompts);
-    free(seeds);
-    return code;
-}
-
-/* From the raw weights, samplable only while it lasts. */
-static job_code draw(ppo *p, eng_error *err)
-{
-    char id[INSTRUCTD_POLICY_ID_BYTES];
-    rollouts drawn = {0};
-    job_code code = snapshot_load_sampler(&p->job->host, p->policy.net, p->job->model, id, err);
-    laps_end(&p->laps, LAP_SAMPLER);
-    if (code != INSTRUCTD_OK)
-        return code;
-    code = draw_from(p, id, &drawn, err);
-    host_sampler_free(&p->job->host, id);
-    if (code == INSTRUCTD_OK)
-        code = episodes_init(&p->episodes, &drawn, err);
-    rollouts_free(&drawn);
-    return code;
 }
 
 /* ---- passes ---- */
@@ -116,8 +68,7 @@ static job_code look_at_all(ppo *p, eng_error *err)
 job_code ppo_collect(ppo *p, eng_error *err)
 {
     episodes *e = &p->episodes;
-    job_code code = draw(p, err);
-    laps_end(&p->laps, LAP_ROLLOUT);
+    job_code code = ppo_draw(p, err);
     if (code == INSTRUCTD_OK)
         code = scorer_score(&p->scorer, e->drawn.items, e->n, e->scores, err);
     laps_end(&p->laps, LAP_SCORE);

@@ -37,32 +37,71 @@ static job_code take_all(rollouts *r, const rollout_wish *wish, const instructd_
                  : code_fail(err, INSTRUCTD_E_NOMEM, "no memory for %u rollouts", wish->n);
 }
 
-job_code rollouts_draw(rollouts *out, const job *j, const rollout_wish *wish, eng_error *err)
+/* ---- drawing ---- */
+
+/* The wish in the ABI's words; its prompts are the caller's to free. */
+static job_code request_of(const rollout_wish *wish, instructd_rollout_request *out,
+                           instructd_rollout_prompt **prompts, eng_error *err)
 {
-    const instructd_rollouts *drawn;
-    *out = (rollouts){0};
-    eng_arena_init(&out->arena, SIZE_MAX / 2);
-    instructd_rollout_prompt *prompts = calloc(wish->n, sizeof *prompts);
-    if (!prompts)
+    *prompts = calloc(wish->n, sizeof **prompts);
+    if (!*prompts)
         return code_fail(err, INSTRUCTD_E_NOMEM, "no memory to ask for %u rollouts", wish->n);
     for (uint32_t i = 0; i < wish->n; i++)
-        prompts[i] = (instructd_rollout_prompt){.tokens = wish->prompts[i]->tokens,
-                                                .n_tokens = wish->prompts[i]->n_prompt,
-                                                .n_samples = 1,
-                                                .seed = wish->seeds[i]};
-    const instructd_rollout_request request = {.size = sizeof request,
-                                               .n_prompts = wish->n,
-                                               .prompts = prompts,
-                                               .policy = wish->policy,
-                                               .max_tokens = wish->max_tokens,
-                                               .temperature = (float)wish->temperature};
-    job_code code = host_generate(&j->host, &request, &drawn, err);
+        (*prompts)[i] = (instructd_rollout_prompt){.tokens = wish->prompts[i]->tokens,
+                                                   .n_tokens = wish->prompts[i]->n_prompt,
+                                                   .n_samples = 1,
+                                                   .seed = wish->seeds[i]};
+    *out = (instructd_rollout_request){.size = sizeof *out,
+                                       .n_prompts = wish->n,
+                                       .prompts = *prompts,
+                                       .policy = wish->policy,
+                                       .max_tokens = wish->max_tokens,
+                                       .temperature = (float)wish->temperature};
+    return INSTRUCTD_OK;
+}
+
+typedef job_code generate_fn(const job_host *host, const instructd_rollout_request *request,
+                             const instructd_rollouts **out, eng_error *err);
+
+/* Takes over what `generate` gives for the wish. */
+static job_code receive(rollouts *out, const job *j, const rollout_wish *wish,
+                        generate_fn *generate, eng_error *err)
+{
+    const instructd_rollouts *drawn;
+    instructd_rollout_request request;
+    instructd_rollout_prompt *prompts;
+    *out = (rollouts){0};
+    eng_arena_init(&out->arena, SIZE_MAX / 2);
+    job_code code = request_of(wish, &request, &prompts, err);
+    if (code == INSTRUCTD_OK)
+        code = generate(&j->host, &request, &drawn, err);
     free(prompts);
     if (code != INSTRUCTD_OK)
         return code;
     code = take_all(out, wish, drawn, err);
     host_rollouts_free(&j->host, drawn);
     return code;
+}
+
+job_code rollouts_draw(rollouts *out, const job *j, const rollout_wish *wish, eng_error *err)
+{
+    return receive(out, j, wish, host_generate, err);
+}
+
+job_code rollouts_begin(const job *j, const rollout_wish *wish, eng_error *err)
+{
+    instructd_rollout_request request;
+    instructd_rollout_prompt *prompts;
+    job_code code = request_of(wish, &request, &prompts, err);
+    if (code == INSTRUCTD_OK)
+        code = host_generate_begin(&j->host, &request, err);
+    free(prompts);
+    return code;
+}
+
+job_code rollouts_wait(rollouts *out, const job *j, const rollout_wish *wish, eng_error *err)
+{
+    return receive(out, j, wish, host_generate_wait, err);
 }
 
 void rollouts_free(rollouts *r)

@@ -32,6 +32,11 @@ typedef struct rollout_wish {
  * after a refusal. */
 ENG_MUST_CHECK job_code rollouts_draw(rollouts *out, const job *j, const rollout_wish *wish,
                                       eng_error *err);
+/* The same in two halves: begun, they are drawn while the job computes; one at a time. `wish` is
+ * the same both times, but that its policy need not be loaded any more. */
+ENG_MUST_CHECK job_code rollouts_begin(const job *j, const rollout_wish *wish, eng_error *err);
+ENG_MUST_CHECK job_code rollouts_wait(rollouts *out, const job *j, const rollout_wish *wish,
+                                      eng_error *err);
 void rollouts_free(rollouts *r); /* a zeroed one is allowed */
 
 /* Trials: one completion of each of the first prompts of a set, at temperature 1. Seeds depend on

@@ -93,9 +93,9 @@ static const number_row NUMBERS[] = {
      "weight of the pretraining loss; 0 without `pretrain`"},
     {"ptx_ratio", PPO, INTEGER, 8, 1, 64, 0, AT(ptx_ratio), "pretraining sequences per episode"},
     {"importance_cap", PPO, NUMBER, 2, 1, 1000, 0, AT(importance_cap),
-     "bound of a token's importance weight when the sampler's weights are not f32"},
-    {"max_staleness", PPO, INTEGER, 0, 0, 0, 0, AT(max_staleness),
-     "iterations a rollout may lag: 0 alone is supported"},
+     "bound of a token's importance weight when the sampler's weights are not f32, or lag"},
+    {"max_staleness", PPO, INTEGER, 0, 0, 1, 0, AT(max_staleness),
+     "iterations a rollout may lag: with 1 the next ones are drawn while the policy learns"},
 
     {"adam_beta1", ALL, NUMBER, 0.9, 0, 1, OPEN_MAX, AT(adam_beta1), "decay of the first moment"},
     {"adam_beta2", ALL, NUMBER, 0.95, 0, 1, OPEN_MAX, AT(adam_beta2), "decay of the second moment"},

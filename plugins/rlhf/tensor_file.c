@@ -62,13 +62,13 @@ static job_code out_close(out_file *f, job_code code, char hex[ENG_SHA256_HEX], 
     return code;
 }
 
-job_code text_file_write(int dir_fd, const char *name, const char *text, size_t len,
-                         char hex[ENG_SHA256_HEX], eng_error *err)
+job_code bytes_file_write(int dir_fd, const char *name, const void *bytes, size_t n,
+                          char hex[ENG_SHA256_HEX], eng_error *err)
 {
     out_file f;
     job_code code = out_open(&f, dir_fd, name, err);
     if (code == INSTRUCTD_OK)
-        code = out_put(&f, text, len, err);
+        code = out_put(&f, bytes, n, err);
     return out_close(&f, code, hex, err);
 }
 

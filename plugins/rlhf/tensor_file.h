@@ -10,9 +10,9 @@
 /* Writes the parts, all of one file, below dir_fd and syncs; hex gets the file's SHA-256. */
 ENG_MUST_CHECK job_code tensor_file_write(int dir_fd, const checkpoint_part *parts, size_t n,
                                           char hex[ENG_SHA256_HEX], eng_error *err);
-/* Likewise a text. */
-ENG_MUST_CHECK job_code text_file_write(int dir_fd, const char *name, const char *text, size_t len,
-                                        char hex[ENG_SHA256_HEX], eng_error *err);
+/* Likewise bytes of any kind. */
+ENG_MUST_CHECK job_code bytes_file_write(int dir_fd, const char *name, const void *bytes, size_t n,
+                                         char hex[ENG_SHA256_HEX], eng_error *err);
 /* Fills the parts, all of one file; names the tensor that is missing or of another size. */
 ENG_MUST_CHECK job_code tensor_file_read(int dir_fd, const checkpoint_part *parts, size_t n,
                                          eng_error *err);

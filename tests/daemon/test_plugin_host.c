@@ -72,7 +72,7 @@ TEST(each_fault_is_refused_with_expected_and_found)
     } rows[] = {
         {"broken_magic", "magic: expected 0x444e5349, found 0x12345678"},
         {"broken_major", "ABI major version: expected 1, found 2"},
-        {"broken_minor", "ABI minor version: expected at most 1, found 2: the plugin is newer"},
+        {"broken_minor", "ABI minor version: expected at most 2, found 3: the plugin is newer"},
         {"broken_short_table", "plugin table: expected at least "},
         {"broken_name", "name: expected [a-z0-9_]{1,32}, found \"../broken\""},
         {"broken_version", "version: expected a text, found none"},

@@ -332,3 +332,95 @@ TEST(a_stopped_call_cancels_and_the_next_one_is_whole)
     rollout_free(r);
     close_all();
 }
+
+/* ---- in two halves ----------------------------------------------------------------------------
+ */
+
+static void begin(const instructd_rollout_request *q)
+{
+    char err[INSTRUCTD_ERROR_BYTES] = "";
+    if (rollout_begin(source, q, err) != INSTRUCTD_OK)
+        FAIL("%s", err);
+}
+
+static const instructd_rollouts *wait_for_all(void)
+{
+    const instructd_rollouts *out = NULL;
+    char err[INSTRUCTD_ERROR_BYTES] = "";
+    if (rollout_wait(source, NULL, NULL, &out, err) != INSTRUCTD_OK)
+        FAIL("%s", err);
+    return out;
+}
+
+/* More prompts than the scheduler is sent at a time; what the caller asked with is gone by then. */
+TEST(what_is_begun_and_waited_for_is_what_generate_gives)
+{
+    enum { N = 100 };
+    open_all();
+    instructd_rollout_prompt prompts[N];
+    for (uint32_t i = 0; i < N; i++)
+        prompts[i] = prompt(i % 3, 1, i);
+    instructd_rollout_request q = request("small", prompts, N);
+    const instructd_rollouts *whole = draw(&q);
+    begin(&q);
+    memset(prompts, 0, sizeof prompts);
+    while (!rollout_pump(source))
+        usleep(1000);
+    const instructd_rollouts *halves = wait_for_all();
+    EXPECT_EQ(halves->n, N);
+    for (uint32_t i = 0; i < N; i++) {
+        EXPECT_EQ(halves->rollouts[i].prompt, i);
+        expect_same(&halves->rollouts[i], &whole->rollouts[i]);
+    }
+    rollout_free(halves);
+    rollout_free(whole);
+    close_all();
+}
+
+TEST(one_request_is_under_way_at_a_time)
+{
+    open_all();
+    const instructd_rollout_prompt one = prompt(0, 4, 0);
+    const instructd_rollout_request q = request("small", &one, 1);
+    const instructd_rollouts *out = NULL;
+    char err[INSTRUCTD_ERROR_BYTES];
+    EXPECT(rollout_pump(source)); /* nothing is begun, so nothing is left */
+    EXPECT_EQ(rollout_wait(source, NULL, NULL, &out, err), INSTRUCTD_E_INVALID);
+    EXPECT_STR(err, "rollouts: nothing was begun");
+    begin(&q);
+    EXPECT_EQ(rollout_begin(source, &q, err), INSTRUCTD_E_INVALID);
+    expect_refusal(&q, INSTRUCTD_E_INVALID, "another one under way");
+    rollout_free(wait_for_all());
+    rollout_free(draw(&q));
+    close_all();
+}
+
+TEST(a_refused_request_is_not_under_way)
+{
+    open_all();
+    instructd_rollout_prompt one = prompt(0, 4, 0);
+    const instructd_rollout_request q = request("small", &one, 1);
+    char err[INSTRUCTD_ERROR_BYTES];
+    one.n_samples = 0;
+    EXPECT_EQ(rollout_begin(source, &q, err), INSTRUCTD_E_INVALID);
+    one.n_samples = 4;
+    rollout_free(draw(&q));
+    close_all();
+}
+
+TEST(what_is_cancelled_leaves_room_for_the_next)
+{
+    open_all();
+    const instructd_rollout_prompt prompts[] = {prompt(0, 128, 0), prompt(1, 128, 0)};
+    instructd_rollout_request q = request("small", prompts, 2);
+    q.max_tokens = 100;
+    rollout_cancel(source); /* nothing */
+    begin(&q);
+    rollout_cancel(source);
+    const instructd_rollout_request again = request("small", prompts, 1);
+    const instructd_rollouts *r = draw(&again);
+    EXPECT_EQ(r->n, 128);
+    rollout_free(r);
+    begin(&q);
+    close_all(); /* with one under way */
+}

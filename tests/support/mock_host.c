@@ -48,6 +48,8 @@ struct mock_host {
     mock_score *score;
     void *score_ctx;
 
+    const instructd_rollouts *begun; /* of generate_begin, until generate_wait */
+
     uint64_t polls, stop_at, pause_at, last_step;
     uint32_t refusals;
     metric_row *metrics;
@@ -354,10 +356,40 @@ static int generate(instructd_job *job, const instructd_rollout_request *request
                     const instructd_rollouts **out, char *err)
 {
     mock_host *m = of_job(job);
+    if (m->begun)
+        return refuse(err, INSTRUCTD_E_INVALID, "one request at a time", request->policy);
     const named_policy *p = find_policy(m, request->policy);
     if (!mock_sampler_draw(m->sampler, p ? p->path : NULL, request, out))
         return refuse(err, INSTRUCTD_E_NOT_FOUND, "no such policy", request->policy);
     return INSTRUCTD_OK;
+}
+
+/* Draws at once: when is nobody's business but the clock's. */
+static int generate_begin(instructd_job *job, const instructd_rollout_request *request, char *err)
+{
+    const instructd_rollouts *drawn;
+    int code = generate(job, request, &drawn, err);
+    if (code == INSTRUCTD_OK)
+        of_job(job)->begun = drawn;
+    return code;
+}
+
+static int generate_wait(instructd_job *job, const instructd_rollouts **out, char *err)
+{
+    mock_host *m = of_job(job);
+    if (!m->begun)
+        return refuse(err, INSTRUCTD_E_INVALID, "generate_wait", "nothing was begun");
+    *out = m->begun;
+    m->begun = NULL;
+    return INSTRUCTD_OK;
+}
+
+/* The job is left. */
+static void cancel_begun(mock_host *m)
+{
+    if (m->begun)
+        mock_sampler_free_rollouts(m->begun);
+    m->begun = NULL;
 }
 
 static void rollouts_free(instructd_job *job, const instructd_rollouts *rollouts)
@@ -504,6 +536,8 @@ mock_host *mock_host_create(const mock_options *options)
                                 .sampler_load = sampler_load,
                                 .sampler_free = sampler_free,
                                 .generate = generate,
+                                .generate_begin = generate_begin,
+                                .generate_wait = generate_wait,
                                 .rollouts_free = rollouts_free,
                                 .reward_http = reward_http,
                                 .publish = on_publish};
@@ -576,7 +610,9 @@ int mock_host_run(mock_host *m, const mock_job *job, char param[64], char err[51
     int code = mock_host_check(m, job, param, err);
     if (code != INSTRUCTD_OK)
         return code;
-    return find_method(&m->table, job->method)->run(&m->table, mock_host_job(m), &spec, err);
+    code = find_method(&m->table, job->method)->run(&m->table, mock_host_job(m), &spec, err);
+    cancel_begun(m);
+    return code;
 }
 
 void mock_host_must_run(mock_host *m, const mock_job *job)

@@ -163,6 +163,16 @@ def a_reward_may_come_from_an_endpoint_of_the_configuration(target):
 
 
 @test
+def rollouts_drawn_while_the_policy_learns_are_the_same_every_time(target):
+    jobs = [target.train("ppo", target.prompts, {**PPO, "max_staleness": 1},
+                         reward_model=target.reward_model) for _ in range(2)]
+    first, again = (target.columns(job) for job in jobs)
+    equal("staleness", first["staleness"], [0, 1, 1, 1])
+    for name in ("rm_score", "kl", "loss", "value_loss", "sampler_mismatch", "is_weight_mean"):
+        equal(name, again[name], first[name])
+
+
+@test
 def a_policy_that_lies_on_disk_alone_is_trained_into_a_new_name(target):
     """The gate of a name that does not exist yet draws from the job's own model."""
     target.daemon.stop()

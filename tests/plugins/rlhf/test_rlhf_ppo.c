@@ -10,6 +10,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 static const char *const PROMPTS = "{\"prompt\":\"once upon\"}\n{\"prompt\":\"the cat\"}\n"
                                    "{\"prompt\":\"why is\"}\n{\"prompt\":\"a\"}\n"
@@ -395,16 +396,81 @@ TEST(a_reward_model_of_another_shape_has_a_tape_of_its_own)
     mock_host_free(m);
 }
 
+/* ---- rollouts that lag ---- */
+
+#define LAG "\"max_staleness\":1,"
+
+TEST(stale_rollouts_are_the_old_weights_and_get_importance_weights)
+{
+    mock_host *m = host_with_prompts(NULL);
+    const mock_job spec = prompts(HTTP(FAST LAG SIZES(40, 8, 8)));
+    mock_host_must_run(m, &spec);
+    EXPECT_EQ(mock_host_last_step(m), 5);
+    for (uint64_t i = 1; i <= 5; i++) {
+        EXPECT(mock_host_metric(m, i, "staleness") == (i > 1));
+        /* The ratio is to the weights that the iteration began with, whoever drew. */
+        EXPECT(mock_host_metric(m, i, "ratio_mean") == 1);
+        EXPECT(mock_host_metric(m, i, "approx_kl") == 0);
+    }
+    EXPECT(mock_host_metric(m, 1, "is_weight_mean") == 1);
+    EXPECT(mock_host_metric(m, 1, "sampler_mismatch") < 1e-4);
+    for (uint64_t i = 2; i <= 5; i++) { /* one update lies between */
+        EXPECT(mock_host_metric(m, i, "is_weight_mean") != 1);
+        EXPECT_NEAR(mock_host_metric(m, i, "is_weight_mean"), 1, 0.1);
+        EXPECT(mock_host_metric(m, i, "sampler_mismatch") > 1e-3);
+    }
+    EXPECT_EQ(mock_host_samplers(m), 0);
+    mock_host_free(m);
+}
+
+/* Weights that never move make stale rollouts fresh ones. */
+TEST(what_is_drawn_depends_on_the_iteration_and_the_weights_alone)
+{
+    static const char *const numbers[] = {
+        HTTP("\"learning_rate\":0,\"value_learning_rate\":0," SIZES(24, 8, 8)),
+        HTTP("\"learning_rate\":0,\"value_learning_rate\":0," LAG SIZES(24, 8, 8))};
+    static const char *const names[] = {"rm_score", "kl", "response_tokens", "eos_rate", "entropy"};
+    double seen[2][3][5];
+    for (int lag = 0; lag < 2; lag++) {
+        mock_host *m = host_with_prompts(NULL);
+        const mock_job spec = prompts(numbers[lag]);
+        mock_host_must_run(m, &spec);
+        for (uint64_t i = 0; i < 3; i++)
+            for (int k = 0; k < 5; k++)
+                seen[lag][i][k] = mock_host_metric(m, i + 1, names[k]);
+        mock_host_free(m);
+        forget();
+    }
+    for (int i = 0; i < 3; i++)
+        for (int k = 0; k < 5; k++)
+            EXPECT(seen[1][i][k] == seen[0][i][k]);
+}
+
+TEST(a_host_that_cannot_draw_beside_a_job_is_told_before_it_starts)
+{
+    mock_host *m = host_with_prompts(NULL);
+    char param[64], err[512];
+    instructd_host *table = (instructd_host *)(uintptr_t)mock_host_table(m);
+    table->size = offsetof(instructd_host, generate_begin);
+    mock_job spec = prompts(HTTP(FAST LAG SIZES(16, 8, 8)));
+    EXPECT_EQ(mock_host_run(m, &spec, param, err), INSTRUCTD_E_UNSUPPORTED);
+    EXPECT_STR(param, "max_staleness");
+    spec.method_json = HTTP(FAST SIZES(16, 8, 8));
+    mock_host_must_run(m, &spec);
+    mock_host_free(m);
+}
+
 /* ---- the same bits ---- */
 
-#define WHOLE                                                                                      \
+#define WHOLE_OF(more)                                                                             \
     "{\"reward_model\":\"judge\",\"pretrain\":\"file-text\",\"hyperparameters\":{"                 \
-    "\"ptx_ratio\":1," FAST SIZES(32, 8, 4) "}}"
+    "\"ptx_ratio\":1," more FAST SIZES(32, 8, 4) "}}"
+#define WHOLE WHOLE_OF("")
 
-TEST(a_rerun_is_bit_identical_on_any_number_of_threads)
+static void expect_same_on_three_threads(const char *method_json)
 {
     char a[INSTRUCTD_POLICY_ID_BYTES], b[INSTRUCTD_POLICY_ID_BYTES];
-    const mock_job spec = prompts(WHOLE);
+    const mock_job spec = prompts(method_json);
     run_alone(&spec, NULL, a);
     parallel_threads *three = parallel_threads_create(3);
     run_alone(&spec, parallel_threads_parallel(three), b);
@@ -412,10 +478,21 @@ TEST(a_rerun_is_bit_identical_on_any_number_of_threads)
     EXPECT_STR(b, a);
 }
 
-TEST(a_job_stopped_anywhere_goes_on_bit_for_bit)
+TEST(a_rerun_is_bit_identical_on_any_number_of_threads)
+{
+    expect_same_on_three_threads(WHOLE);
+}
+
+TEST(so_is_one_whose_rollouts_lag)
+{
+    expect_same_on_three_threads(WHOLE_OF(LAG));
+}
+
+/* Paused after two iterations, stopped at every seventh poll from there on, and begun again. */
+static void expect_resumes(const char *method_json)
 {
     char whole[INSTRUCTD_POLICY_ID_BYTES], param[64], err[512];
-    const mock_job spec = prompts(WHOLE);
+    const mock_job spec = prompts(method_json);
     run_alone(&spec, NULL, whole);
     mock_host *counted = host_with_prompts(NULL);
     mock_host_must_run(counted, &spec);
@@ -438,6 +515,39 @@ TEST(a_job_stopped_anywhere_goes_on_bit_for_bit)
         EXPECT_STR(mock_host_publish(m, mock_host_publishes(m) - 1)->id, whole);
         mock_host_free(m);
     }
+}
+
+TEST(a_job_stopped_anywhere_goes_on_bit_for_bit)
+{
+    expect_resumes(WHOLE);
+}
+
+TEST(so_does_one_whose_rollouts_lag)
+{
+    expect_resumes(WHOLE_OF(LAG));
+}
+
+/* The weights that drew the second iteration's episodes are gone when it is left before its first
+ * update. */
+TEST(a_checkpoint_keeps_the_rollouts_that_wait)
+{
+    char whole[INSTRUCTD_POLICY_ID_BYTES], param[64], err[512];
+    mock_job spec = prompts(WHOLE_OF(LAG));
+    run_alone(&spec, NULL, whole);
+    mock_host *m = host_with_prompts(NULL);
+    int code = INSTRUCTD_E_STOPPED;
+    for (uint64_t poll = 1; access(in_dir("job/step-000000000001"), F_OK) != 0; poll++) {
+        EXPECT_EQ(code, INSTRUCTD_E_STOPPED);
+        mock_host_stop_at_poll(m, poll);
+        code = mock_host_run(m, &spec, param, err);
+    }
+    EXPECT_EQ(code, INSTRUCTD_E_STOPPED);
+    EXPECT(access(in_dir("job/step-000000000001/rollouts.bin"), F_OK) == 0);
+    mock_host_stop_at_poll(m, 0);
+    spec.resumed = true;
+    mock_host_must_run(m, &spec);
+    EXPECT_STR(mock_host_publish(m, 0)->id, whole);
+    mock_host_free(m);
 }
 
 /* An alias that moves meanwhile, as one does that the job itself publishes to, must not change what

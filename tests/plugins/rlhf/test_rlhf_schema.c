@@ -188,8 +188,8 @@ TEST(values_out_of_range_are_refused_by_name)
                    "rm_score");
     expect_refusal(JOB_PPO, "{\"reward_model\":\"r\",\"hyperparameters\":{\"whiten_rewards\":1}}",
                    "whiten_rewards", "true or false");
-    expect_refusal(JOB_PPO, "{\"reward_model\":\"r\",\"hyperparameters\":{\"max_staleness\":1}}",
-                   "max_staleness", "from 0 and up to 0");
+    expect_refusal(JOB_PPO, "{\"reward_model\":\"r\",\"hyperparameters\":{\"max_staleness\":2}}",
+                   "max_staleness", "from 0 and up to 1");
     expect_refusal(JOB_PPO, "{\"reward_model\":\"r\",\"hyperparameters\":{\"clip_range\":0}}",
                    "clip_range", "above 0");
 }
