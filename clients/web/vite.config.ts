@@ -11,6 +11,7 @@ export default defineConfig({
     // The policy of daemon/net/assets forbids inline scripts, so nothing may be inlined or polyfilled.
     modulePreload: { polyfill: false },
     assetsInlineLimit: 0,
+    minify: "terser", // 3 KB of the budget less than esbuild's
     reportCompressedSize: false,
     rollupOptions: {
       input: ["index.html", "label.html", "training.html", "policies.html"],
