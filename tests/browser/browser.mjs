@@ -1,7 +1,8 @@
 // Chromium, and pages that note whatever a page must not do.
 import { existsSync, mkdirSync } from "node:fs";
 import { createRequire } from "node:module";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { readFileSync } from "node:fs";
 import { chromium } from "playwright-core";
 import { check } from "./harness.mjs";
@@ -9,7 +10,7 @@ import { check } from "./harness.mjs";
 export const executable = process.env.INSTRUCTD_CHROMIUM ?? "/usr/bin/chromium";
 export const hasBrowser = () => existsSync(executable);
 
-const pictures = resolve(import.meta.dirname, "../../build/screenshots");
+const pictures = fileURLToPath(new URL("../../build/screenshots", import.meta.url));
 const axeSource = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
 export const launch = () => chromium.launch({

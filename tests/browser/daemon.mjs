@@ -4,10 +4,11 @@ import { createHash } from "node:crypto";
 import { mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { until } from "./harness.mjs";
 
-const root = resolve(import.meta.dirname, "../..");
+const root = fileURLToPath(new URL("../..", import.meta.url));
 const bin = process.env.INSTRUCTD_BIN ?? join(root, "build/bin/instructd");
 const cli = join(root, "build/bin/instruct");
 

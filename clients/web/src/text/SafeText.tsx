@@ -1,11 +1,12 @@
 /** Text of a model, as Markdown, while it streams and after. */
-import { useEffect, useRef } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import { GrowingText } from "./growing_text";
 
 export function SafeText({ text, done }: { text: string; done: boolean }) {
   const box = useRef<HTMLDivElement>(null);
   const growing = useRef<GrowingText | null>(null);
-  useEffect(() => {
+  // Before the browser draws, so that a text and the figures below it appear together.
+  useLayoutEffect(() => {
     if (!box.current) return;
     growing.current ??= new GrowingText(box.current);
     growing.current.set(text);
