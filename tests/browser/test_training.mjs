@@ -1,6 +1,7 @@
 // /training and /policies: a job from the form, its live curve, publish and back.
-import { expectClean, newPage } from "./browser.mjs";
+import { expectClean, newPage, picture } from "./browser.mjs";
 import { demonstrations } from "./daemon.mjs";
+import { json, startFront } from "./front.mjs";
 import { check, equal, test, until } from "./harness.mjs";
 import { openPlayground, secondPolicy } from "./test_playground.mjs";
 
@@ -58,7 +59,7 @@ test("a policy is published after a confirmation, the Playground notices, and it
   await page.click(`.policy:has-text("${other}")`);
   await page.waitForSelector(`.policy-card h2:text-is("${other}")`);
   check((await page.textContent(".policy-card")).includes(before), "its parent is named");
-  equal("lines of the graph", await page.$$eval(".canvas path", (all) => all.length), 1);
+  equal("lines of the graph", await page.$$eval(".canvas svg > path", (all) => all.length), 1);
 
   await page.fill(".publish label:has-text('Reason') input", "by hand");
   await page.click(".publish .primary");
@@ -71,12 +72,63 @@ test("a policy is published after a confirmation, the Playground notices, and it
   await playground.waitForSelector(`.note:has-text("${other}")`);
   await playground.waitForSelector(`.badge:has-text("${other}")`);
 
-  await page.click("text=Roll back");
-  await page.click("dialog .primary");
+  await page.click(`.alias header >> text=Roll back to ${before}`);
+  const question = await page.textContent("dialog[open] .question");
+  check(question.indexOf(other) < question.indexOf("Afterwards") &&
+        question.indexOf("Afterwards") < question.indexOf(before) &&
+        question.includes(`once more leads back to ${other}`), `the question: ${question}`);
+  equal("what the button does", await page.textContent("dialog[open] .primary"), `Roll back to ${before}`);
+  await page.click("dialog[open] .primary");
   await until("the way back", async () =>
     (await daemon.call("GET", "/v1/aliases/instruct")).policy === before);
   await page.waitForFunction(() => document.querySelectorAll(".alias tbody tr").length >= 3);
   expectClean(page);
   await page.context().close();
   await playground.context().close();
+});
+
+const made = (id, stage, age, parent, reward_model = null) => ({
+  id: `pol_${id.repeat(16)}`, created_at: 1_790_000_000 + 60 * age, stage, state: "validated", resident: false,
+  weights_sha256: "", bytes: 1, dtype: "f32", tokenizer_sha256: "", metrics: {},
+  lineage: { parent: parent && `pol_${parent.repeat(16)}`, job: null, datasets: [], code_rev: "",
+             reward_model: reward_model && `pol_${reward_model.repeat(16)}` },
+});
+
+/** For each line of the graph: its kind, the cards at its ends, and the cards it touches on its way. */
+const lines = (page) => page.$$eval(".canvas svg > path", (paths) => {
+  const cards = [...document.querySelectorAll(".canvas .policy")];
+  const box = document.querySelector(".canvas").getBoundingClientRect();
+  const near = ({ x, y }, by) => cards.filter((card) => {
+    const r = card.getBoundingClientRect();
+    return x > r.x - box.x - by && x < r.right - box.x + by && y > r.y - box.y - by && y < r.bottom - box.y + by;
+  }).map((card) => card.textContent[4]);
+  return paths.map((path) => {
+    const length = path.getTotalLength();
+    const points = Array.from({ length: 101 }, (_, i) => path.getPointAtLength(1 + ((length - 2) * i) / 100));
+    return [path.getAttribute("class"), ...near(points[0], 8), ...near(points[100], 8),
+            [...new Set(points.flatMap((point) => near(point, 0)))].join("")].join(" ");
+  });
+});
+
+test("the lineage draws a reward model beside what it judges, and no line through a card",
+     async ({ browser, daemon }) => {
+  const all = [
+    made("a", "pretrained", 0), made("b", "sft", 1, "a"), made("c", "rm", 2, "b"),
+    made("d", "ppo-ptx", 3, "b", "c"), made("e", "ppo-ptx", 4, "d", "c"), made("f", "sft", 5, "a"),
+    made("0", "ppo", 6, "b", "c"),
+  ];
+  const front = await startFront(daemon, {
+    "GET /v1/policies": (_, res) => json(res, 200, { object: "list", data: all, has_more: false }),
+  });
+  const page = await openWithKey(browser, { url: front.url, key: daemon.key }, "/policies");
+  await page.waitForSelector(".canvas .policy");
+  equal("lines", (await lines(page)).sort(), ["parent a b ", "parent a f ", "parent b 0 ", "parent b c ",
+    "parent b d ", "parent d e ", "reward c 0 ", "reward c d ", "reward c e "].sort());
+  await page.click("text=As a table");
+  const row = page.locator("details tr").filter({ hasText: "ppo-ptx" }).first();
+  equal("a row", (await row.locator("td").allTextContents()).slice(0, 4),
+        [all[3].id, "ppo-ptx", all[1].id, all[2].id]);
+  await picture(page, "policies-lineage");
+  await page.context().close();
+  await front.stop();
 });

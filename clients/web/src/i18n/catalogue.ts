@@ -287,6 +287,12 @@ export const catalogue = {
   ],
   published: ["{alias} is now {policy}.", "{alias} ist jetzt {policy}."],
   rollback: ["Roll back", "Zurücknehmen"],
+  rollback_to: ["Roll back to {policy}", "Zurück zu {policy}"],
+  rollback_text: [
+    "{alias} is served by\n{from}\n\nAfterwards it will be served by\n{to}\n\nRequests under way end on the policy they began with. Rolling back once more leads back to {now}; the history of the name leads to any other.",
+    "{alias} wird bedient von\n{from}\n\nDanach wird es bedient von\n{to}\n\nLaufende Anfragen enden mit der Policy, mit der sie begonnen haben. Noch einmal zurück führt wieder zu {now}; zu jeder anderen führt der Verlauf des Namens.",
+  ],
+  serve_again: ["Roll back to this", "Zu dieser zurück"],
   reason: ["Reason", "Grund"],
   alias_history: ["History of the name", "Verlauf des Namens"],
   version: ["Version", "Version"],
@@ -298,6 +304,8 @@ export const catalogue = {
   parent: ["Learned on", "Gelernt auf"],
   reward_model: ["Judged by", "Beurteilt durch"],
   datasets: ["Data sets", "Datensätze"],
+  as_table: ["As a table", "Als Tabelle"],
+  serves_as: ["Serves as", "Dient als"],
   edge_parent: ["learned on", "gelernt auf"],
   edge_reward: ["judged by", "beurteilt durch"],
 

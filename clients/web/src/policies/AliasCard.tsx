@@ -3,27 +3,36 @@ import { useEffect, useState } from "preact/hooks";
 import type { Alias, AliasMove } from "../api/types";
 import { moment, t } from "../i18n/i18n";
 import { confirm, say, sayError } from "../shell/messages";
-import { historyOf, rollback } from "./registry";
+import { historyOf, policies, rollback } from "./registry";
 
-async function goBack(alias: Alias): Promise<void> {
-  const text = t("publish_text", { alias: alias.name, from: alias.policy, to: alias.previous ?? "" });
-  if (!(await confirm(t("rollback"), text, t("rollback")))) return;
+/** What tells a policy from others, for a person: its id, its stage, its age. */
+function described(id: string): string {
+  const policy = policies.value?.find((p) => p.id === id);
+  return policy ? `${id} (${policy.stage}, ${moment(policy.created_at)})` : id;
+}
+
+/** Names the policy that will serve, and asks the server for that one, whatever moves meanwhile. */
+async function goBack(alias: Alias, to: string): Promise<void> {
+  const text = t("rollback_text", {
+    alias: alias.name, from: described(alias.policy), to: described(to), now: alias.policy,
+  });
+  if (!(await confirm(t("rollback"), text, t("rollback_to", { policy: to })))) return;
   try {
-    await rollback(alias.name, "");
-    say(t("published", { alias: alias.name, policy: alias.previous ?? "" }));
+    await rollback(alias.name, to);
+    say(t("published", { alias: alias.name, policy: to }));
   } catch (error) {
     sayError(error);
   }
 }
 
-function Moves({ moves }: { moves: AliasMove[] }) {
+function Moves({ alias, moves }: { alias: Alias; moves: AliasMove[] }) {
   return (
     <div class="table-box" tabIndex={0} role="group" aria-label={t("alias_history")}>
       <table>
         <thead>
           <tr>
             <th class="figure">{t("version")}</th><th>{t("policy")}</th><th>{t("when")}</th>
-            <th>{t("by")}</th><th>{t("reason")}</th>
+            <th>{t("by")}</th><th>{t("reason")}</th><th><span class="unseen">{t("rollback")}</span></th>
           </tr>
         </thead>
         <tbody>
@@ -34,6 +43,13 @@ function Moves({ moves }: { moves: AliasMove[] }) {
               <td>{moment(move.updated_at)}</td>
               <td>{move.updated_by}</td>
               <td>{move.reason ?? "–"}</td>
+              <td>
+                {move.policy !== alias.policy && (
+                  <button type="button" class="small" onClick={() => void goBack(alias, move.policy)}>
+                    {t("serve_again")}<span class="unseen"> {move.policy}</span>
+                  </button>
+                )}
+              </td>
             </tr>
           ))}
         </tbody>
@@ -54,13 +70,15 @@ export function AliasCard({ alias }: { alias: Alias }) {
         <span aria-hidden="true">→</span>
         <a class="mono" href={`#${alias.policy}`}>{alias.policy}</a>
         <span class="spring" />
-        <button type="button" disabled={!alias.previous} onClick={() => void goBack(alias)}>
-          {t("rollback")}
-        </button>
+        {alias.previous && (
+          <button type="button" onClick={() => void goBack(alias, alias.previous!)}>
+            {t("rollback_to", { policy: alias.previous })}
+          </button>
+        )}
       </header>
       <details open={moves.length <= 6}>
         <summary>{t("alias_history")}</summary>
-        <Moves moves={moves} />
+        <Moves alias={alias} moves={moves} />
       </details>
     </article>
   );

@@ -1,5 +1,5 @@
 /** Where each policy stands in the lineage graph: generations from left to right, children near their
- *  parents. A grid; pixels are the view's. */
+ *  parents, reward models below what they judge. A grid; pixels are the view's. */
 import type { Policy } from "../api/types";
 
 export interface Place {
@@ -34,25 +34,35 @@ function columnsOf(policies: Policy[]): Map<string, number> {
   return columns;
 }
 
+/** In the order in which they choose their rows: reward models last, since what speaks stands in the
+ *  rows of its parents, and what only judges goes below. */
+function inOrder(policies: Policy[], columns: Map<string, number>): Policy[] {
+  const late = (p: Policy) => (p.stage === "rm" ? 1 : 0);
+  return [...policies].sort((a, b) =>
+    late(a) - late(b) || columns.get(a.id)! - columns.get(b.id)! || a.created_at - b.created_at);
+}
+
 export function layout(policies: Policy[]): { places: Place[]; edges: Edge[] } {
-  const known = new Set(policies.map((p) => p.id));
   const columns = columnsOf(policies);
-  const oldestFirst = [...policies].sort((a, b) => a.created_at - b.created_at);
-  const filled: number[] = []; // rows taken, by column
+  const taken = new Set<string>();
   const rows = new Map<string, number>();
-  const byColumn = oldestFirst.sort((a, b) => columns.get(a.id)! - columns.get(b.id)!);
-  const places = byColumn.map((policy) => {
-    const column = columns.get(policy.id) ?? 0;
-    const wish = rows.get(policy.lineage.parent ?? "") ?? 0;
-    const row = Math.max(filled[column] ?? 0, wish);
-    filled[column] = row + 1;
+  const places = inOrder(policies, columns).map((policy) => {
+    const column = columns.get(policy.id)!;
+    const parent = policy.lineage.parent ?? "";
+    const begin = Math.min(column, (columns.get(parent) ?? column - 1) + 1);
+    // The cells between parent and child stay free: their line runs through them.
+    const cells = (row: number) =>
+      Array.from({ length: column - begin + 1 }, (_, i) => `${begin + i}:${row}`);
+    let row = rows.get(parent) ?? 0;
+    while (cells(row).some((cell) => taken.has(cell))) row++;
+    for (const cell of cells(row)) taken.add(cell);
     rows.set(policy.id, row);
     return { policy, column, row };
   });
   const edges: Edge[] = policies.flatMap(({ id, lineage }) => [
-    ...(lineage.parent && known.has(lineage.parent)
+    ...(lineage.parent && columns.has(lineage.parent)
       ? [{ from: lineage.parent, to: id, kind: "parent" as const }] : []),
-    ...(lineage.reward_model && known.has(lineage.reward_model)
+    ...(lineage.reward_model && columns.has(lineage.reward_model)
       ? [{ from: lineage.reward_model, to: id, kind: "reward" as const }] : []),
   ]);
   return { places, edges };

@@ -42,7 +42,8 @@ export async function publish(alias: string, policy: string, reason: string): Pr
   await loadRegistry();
 }
 
-export async function rollback(alias: string, reason: string): Promise<void> {
-  await post(`/v1/aliases/${alias}/rollback`, reason ? { reason } : {});
+/** Lets the alias stand for `to`, which it has stood for before, whoever has moved it meanwhile. */
+export async function rollback(alias: string, to: string): Promise<void> {
+  await post(`/v1/aliases/${alias}/rollback`, { to });
   await loadRegistry();
 }
