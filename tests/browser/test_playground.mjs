@@ -97,8 +97,10 @@ test("another token can be chosen, and the answer goes on from it", async ({ bro
   await answered(page);
   await page.waitForFunction(() => document.querySelectorAll(".token").length > 3);
   const before = await page.textContent(".token-text .before");
-  const want = tokens.slice(0, 5).join("") + text;
-  equal("kept text", before.replace(/\n/g, "↵"), want);
+  const bytesOf = (token) => /^bytes:/.test(token)
+    ? Buffer.from(token.slice(6).replaceAll("\\x", ""), "hex") : Buffer.from(token);
+  const want = Buffer.concat([...tokens.slice(0, 5), text].map(bytesOf)).toString();
+  equal("kept text", before.replace(/\n/g, "↵").replace(/\t/g, "⇥"), want);
   equal("alternatives", await page.textContent(".answer .siblings .small"), "2/2");
   expectClean(page);
   await page.context().close();
@@ -279,6 +281,26 @@ test("the request as code never holds the key", async ({ browser, daemon }) => {
     check(language === "instruct" || code.includes("INSTRUCTD_API_KEY"), `${language} names the variable`);
     check(/It's a test|It'\\''s a test/.test(code), `${language} holds the prompt: ${code}`);
   }
+  await page.context().close();
+});
+
+test("what is set beside the sliders is sent, and shown as code", async ({ browser, daemon }) => {
+  const page = await openPlayground(browser, daemon.url);
+  await page.click("text=More");
+  for (const [label, value] of [["seed", "7"], ["Stop texts", "end\n\\n\\n"], ["stop_token_ids", "0, 2 2"],
+                                ["logit_bias", "5: -100\n6: 1.5"]])
+    await page.locator(`.fine .field:has-text("${label}")`).locator("input, textarea").fill(value);
+  await page.check("text=ignore_eos");
+  const asked = page.waitForRequest((r) => r.url().endsWith("/v1/chat/completions"));
+  await ask(page, "Hello");
+  const body = (await asked).postDataJSON();
+  equal("fields", [body.seed, body.stop, body.stop_token_ids, body.logit_bias, body.ignore_eos],
+        [7, ["end", "\n\n"], [0, 2], { 5: -100, 6: 1.5 }, true]);
+  await answered(page);
+  await page.click("text=View code");
+  await page.click('dialog .chip:text-is("Python")');
+  check(/extra_body=.*"stop_token_ids": \[0,2\]/.test(await page.textContent("pre.code")), "an extra of ours");
+  expectClean(page);
   await page.context().close();
 });
 

@@ -12,7 +12,7 @@ export function AnswerFigures({ answer, hidden }: { answer: Answer; hidden: bool
     <span class="figures muted small">
       {!hidden && answer.policy && <span class="mono">{answer.policy}</span>}
       {ttftMs !== undefined && <span>{t("ttft", { ms: number(ttftMs) })}</span>}
-      {tokensPerS !== undefined && <span>{t("tokens_per_s", { n: number(tokensPerS, 1) })}</span>}
+      {tokensPerS !== undefined && <span>{t("tokens_per_s", { n: number(tokensPerS, tokensPerS < 100 ? 1 : 0) })}</span>}
       {usage && <span>{t("n_tokens", { n: number(usage.completion_tokens) })}</span>}
       {finish in ends && <span>{t(ends[finish as keyof typeof ends])}</span>}
     </span>

@@ -67,6 +67,11 @@ function Fine() {
                   })} />
       </label>
       <label class="field">
+        <span class="mono">stop_token_ids</span>
+        <input class="mono" inputMode="numeric" value={now.stopTokenIds} placeholder="0, 2"
+               onChange={(e) => change({ stopTokenIds: e.currentTarget.value })} />
+      </label>
+      <label class="field">
         <span class="mono">logit_bias</span>
         <textarea rows={2} class="mono" value={now.logitBias} placeholder="50256: -100"
                   onChange={(e) => change({ logitBias: e.currentTarget.value })} />

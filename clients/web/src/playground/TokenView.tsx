@@ -6,6 +6,7 @@ import { number, t } from "../i18n/i18n";
 import { takeAlternative } from "./answer";
 import type { Turn } from "./conversation";
 import { live } from "./live";
+import { isText } from "./token_text";
 
 const percent = (logprob: number) => `${number(100 * Math.exp(logprob), 1)}%`;
 
@@ -17,7 +18,6 @@ function shade(logprob: number): number {
 
 /** White space that would not be seen. */
 const visible = (text: string) => text.replace(/\n/g, "↵").replace(/\t/g, "⇥");
-const isText = (text: string) => !text.startsWith("bytes:") && !text.startsWith("token_id:");
 
 interface AlternativesProps {
   turn: Turn;

@@ -10,6 +10,7 @@ import { beginLive, endLive, live, type Live } from "./live";
 import { blind, comparing, leftModel, resolved, rightModel } from "./models";
 import { requestOptions, settings } from "./params";
 import { newId } from "../base/id";
+import { textOfTokens } from "./token_text";
 
 function update(id: string, f: (c: Conversation) => Conversation): void {
   if (conversation.value.id === id) conversation.value = f(conversation.value);
@@ -196,7 +197,7 @@ export async function takeAlternative(turn: Turn, at: number, alternative: strin
   const tokens = turn.answer?.tokens;
   if (live.value.size || !tokens || !turn.parent) return;
   const before = turn.text.slice(0, turn.answer?.tokensFrom ?? 0);
-  const text = before + tokens.slice(0, at).map((t) => t.text).join("") + alternative;
+  const text = before + textOfTokens(tokens.slice(0, at).map((t) => t.text)) + alternative;
   const [next, id] = addTurn(conversation.value, turn.parent, {
     role: "assistant", text, answer: { ...turn.answer!, finish: "running" },
   });

@@ -45,7 +45,7 @@ function pythonValue(value: unknown): string {
 }
 
 /** What the official clients do not know goes along as extra_body. */
-const ours = new Set(["top_k", "min_p", "min_tokens", "ignore_eos"]);
+const ours = new Set(["top_k", "min_p", "min_tokens", "stop_token_ids", "ignore_eos"]);
 
 function python({ ask, body }: Request): string {
   const own = Object.entries(body).filter(([name]) => ours.has(name));

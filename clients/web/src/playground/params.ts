@@ -30,6 +30,7 @@ export interface Settings {
   numbers: Record<string, number>;
   seed: number | null; // null: another one each time
   stop: string[];
+  stopTokenIds: string; // numbers with anything between them
   logitBias: string; // lines "id: bias"
   ignoreEos: boolean;
   alternatives: number; // 0: no token probabilities
@@ -49,6 +50,7 @@ export const standard: Settings = {
   numbers: { ...plain, max_tokens: 512, ...builtInPresets[0]!.numbers },
   seed: null,
   stop: [],
+  stopTokenIds: "",
   logitBias: "",
   ignoreEos: false,
   alternatives: 0,
@@ -83,6 +85,10 @@ function biasesOf(text: string): Record<string, number> {
   return biases;
 }
 
+const mostStopIds = 64;
+
+const idsOf = (text: string) => [...new Set(text.match(/\d+/g)?.map(Number))].slice(0, mostStopIds);
+
 /** The fields of a request; what is at the server's default is left out. */
 export function requestOptions(now: Settings, seed: number | null) {
   const options: Record<string, unknown> = {};
@@ -92,6 +98,8 @@ export function requestOptions(now: Settings, seed: number | null) {
   }
   if (seed !== null) options["seed"] = seed;
   if (now.stop.length) options["stop"] = now.stop;
+  const stopIds = idsOf(now.stopTokenIds);
+  if (stopIds.length) options["stop_token_ids"] = stopIds;
   if (now.ignoreEos) options["ignore_eos"] = true;
   const biases = biasesOf(now.logitBias);
   if (Object.keys(biases).length) options["logit_bias"] = biases;
