@@ -330,6 +330,10 @@ ON_LOOP static void close_handles(instructd *d)
     uv_close((uv_handle_t *)&d->timer, NULL);
     uv_close((uv_handle_t *)&d->sigterm, NULL);
     uv_close((uv_handle_t *)&d->sigint, NULL);
+    if (d->options.signals) { /* the end is near: one more must not cut it short */
+        signal(SIGTERM, SIG_IGN);
+        signal(SIGINT, SIG_IGN);
+    }
 }
 
 ON_LOOP static void close_wakes(instructd *d)
