@@ -351,18 +351,38 @@ bool eng__row_finite(eng_dtype type, const uint8_t *row, uint32_t k)
 
 /* ---- encoding ---- */
 
+/* The largest magnitude as its bits, which order as the floats do; NaN is above all. */
+static float magnitude(const float *x)
+{
+    int32_t most = 0;
+    float max;
+    for (uint32_t i = 0; i < ENG_QBLOCK; i++) {
+        int32_t bits;
+        memcpy(&bits, &x[i], sizeof bits);
+        bits &= INT32_MAX;
+        most = bits > most ? bits : most;
+    }
+    memcpy(&max, &most, sizeof max);
+    return max;
+}
+
+/* roundf of |v| < 2^22 without a call: the largest float below a half takes every tie, and nothing
+ * else, over the edge. */
+static int32_t round_small(float v)
+{
+    return (int32_t)(v + copysignf(0x1.fffffep-2f, v));
+}
+
 static void encode_q8_0(const float *x, uint8_t *dst, uint32_t k)
 {
     for (uint32_t b = 0; b < k / ENG_QBLOCK; b++, x += ENG_QBLOCK, dst += 34) {
-        float max = 0;
-        for (uint32_t i = 0; i < ENG_QBLOCK; i++)
-            max = fmaxf(max, fabsf(x[i]));
-        const float d = max / 127.0f; /* 1/d is no float for 0 and the smallest subnormals */
+        const float d =
+            magnitude(x) / 127.0f; /* 1/d is no float for 0 and the smallest subnormals */
         const float inverse = isfinite(1.0f / d) ? 1.0f / d : 0;
         const uint16_t h = eng_f32_to_f16(d);
         memcpy(dst, &h, 2);
         for (uint32_t i = 0; i < ENG_QBLOCK; i++)
-            dst[2 + i] = (uint8_t)(int8_t)roundf(x[i] * inverse);
+            dst[2 + i] = (uint8_t)(int8_t)round_small(x[i] * inverse);
     }
 }
 

@@ -1,6 +1,8 @@
 /* Packed groups hold exactly the rows they were made from. */
 #include "kernel_cases.h"
 
+#include <math.h>
+
 static void expect_packed_rows_equal_stored_rows(eng_dtype type, uint32_t n, uint32_t k)
 {
     gemm_case c = case_make(type, n, k, 1, n + k);
@@ -112,6 +114,21 @@ TEST(encoding_zeros_and_subnormals_gives_zeros)
     eng_dequantize_row(ENG_Q8_0, stored, back, 32);
     for (int i = 0; i < 32; i++)
         EXPECT(back[i] == 0);
+}
+
+/* Ties and the floats on either side of them, in blocks whose scale is exactly 1. */
+TEST(q8_0_rounds_as_roundf_does)
+{
+    float x[ENG_QBLOCK] = {127};
+    uint8_t block[34];
+    for (int half = -253; half <= 253; half++) {
+        const float tie = (float)half / 2;
+        const float near[] = {nextafterf(tie, -128), tie, nextafterf(tie, 128)};
+        memcpy(x + 1, near, sizeof near);
+        eng__encode_row(ENG_Q8_0, x, block, ENG_QBLOCK);
+        for (int i = 0; i < 3; i++)
+            EXPECT_EQ((int8_t)block[2 + 1 + i], (int)roundf(near[i]));
+    }
 }
 
 TEST(a_row_with_a_nan_or_infinite_float_or_scale_is_seen)
