@@ -76,15 +76,8 @@ bool control_alias_history(const control *c, const control_request *request, con
         store_move_list(c->store, a.name, page.page, &rows, &n, &more, &why);
     if (status != STORE_OK)
         return control_store_fail(err, status, "after", &why);
-    list_begin(&reply->body);
-    for (size_t i = 0; i < n; i++) {
-        list_next(&reply->body, i);
-        api_move_write(&reply->body, &rows[i]);
-        store_move_free(&rows[i]);
-    }
-    free(rows);
-    list_end(&reply->body, more);
-    return true;
+    CONTROL_PUT_ROWS(&reply->body, rows, n, more, api_move_write, store_move_free);
+    return !reply->body.failed || api_no_memory(err);
 }
 
 /* ---- moving ---- */

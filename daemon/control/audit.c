@@ -21,13 +21,6 @@ bool control_audit_list(const control *c, const control_request *request, contro
     const store_status status = store_audit_list(c->store, page.page, &rows, &n, &more, &why);
     if (status != STORE_OK)
         return control_store_fail(err, status, "after", &why);
-    list_begin(&reply->body);
-    for (size_t i = 0; i < n; i++) {
-        list_next(&reply->body, i);
-        api_audit_write(&reply->body, &rows[i]);
-        store_audit_free(&rows[i]);
-    }
-    free(rows);
-    list_end(&reply->body, more);
-    return true;
+    CONTROL_PUT_ROWS(&reply->body, rows, n, more, api_audit_write, store_audit_free);
+    return !reply->body.failed || api_no_memory(err);
 }

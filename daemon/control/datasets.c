@@ -209,15 +209,8 @@ bool control_datasets_list(const control *c, const control_request *request, con
     const store_status status = store_dataset_list(c->store, page.page, &rows, &n, &more, &why);
     if (status != STORE_OK)
         return control_store_fail(err, status, "after", &why);
-    list_begin(&reply->body);
-    for (size_t i = 0; i < n; i++) {
-        list_next(&reply->body, i);
-        api_dataset_write(&reply->body, &rows[i]);
-        store_dataset_free(&rows[i]);
-    }
-    free(rows);
-    list_end(&reply->body, more);
-    return true;
+    CONTROL_PUT_ROWS(&reply->body, rows, n, more, api_dataset_write, store_dataset_free);
+    return !reply->body.failed || api_no_memory(err);
 }
 
 /* ---- exporting ---- */

@@ -196,6 +196,6 @@ bool file_upload_finish(file_upload *u, control_reply *reply, api_error *err)
         return false;
     log_event(LOG_INFO, "file_uploaded", "id=%s bytes=%llu sha256=%.16s status=%s", f.id,
               (unsigned long long)f.bytes, f.sha256, f.status);
-    file_object_write(&f, &reply->body);
+    file_object_write(&reply->body, &f);
     return !reply->body.failed || api_no_memory(err);
 }

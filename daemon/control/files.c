@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-void file_object_write(const store_file *f, buf *out)
+void file_object_write(buf *out, const store_file *f)
 {
     JSON_LIT(out, "{\"id\":");
     json_cstring(out, f->id);
@@ -73,15 +73,8 @@ bool control_files_list(const control *c, const control_request *request, contro
         filter.nothing ? STORE_OK : store_file_list(c->store, page.page, &rows, &n, &more, &why);
     if (status != STORE_OK)
         return control_store_fail(err, status, "after", &why);
-    list_begin(&reply->body);
-    for (size_t i = 0; i < n; i++) {
-        list_next(&reply->body, i);
-        file_object_write(&rows[i], &reply->body);
-        store_file_free(&rows[i]);
-    }
-    free(rows);
-    list_end(&reply->body, more);
-    return true;
+    CONTROL_PUT_ROWS(&reply->body, rows, n, more, file_object_write, store_file_free);
+    return !reply->body.failed || api_no_memory(err);
 }
 
 /* ---- one file ---- */
@@ -101,7 +94,7 @@ bool control_file_get(const control *c, const control_request *request, control_
     store_file f;
     if (!find(c, request->names[0], &f, err))
         return false;
-    file_object_write(&f, &reply->body);
+    file_object_write(&reply->body, &f);
     store_file_free(&f);
     return true;
 }

@@ -9,7 +9,7 @@
 control_fn control_files_list, control_file_get, control_file_content, control_file_delete;
 
 /* Appends the file's object, {"id":"file-...","object":"file",...}. */
-void file_object_write(const store_file *f, buf *out);
+void file_object_write(buf *out, const store_file *f);
 /* 503, and the reason in the log: the disk could not be written. */
 bool control_disk_fail(api_error *err, const error_text *why);
 /* Gives a draft its name and row, both or neither. The draft is still to be dropped. */

@@ -9,7 +9,7 @@
 
 enum { PAGE = 64 };
 
-static void write_event(const store_event *e, buf *out)
+static void write_event(buf *out, const store_event *e)
 {
     JSON_LIT(out, "{\"id\":");
     json_cstring(out, e->id);
@@ -55,14 +55,7 @@ bool control_job_events_list(const control *c, const control_request *request, c
     const store_status status = store_event_list(c->store, job, page.page, &rows, &n, &more, &why);
     if (status != STORE_OK)
         return control_store_fail(err, status, "after", &why);
-    list_begin(&reply->body);
-    for (size_t i = 0; i < n; i++) {
-        list_next(&reply->body, i);
-        write_event(&rows[i], &reply->body);
-        store_event_free(&rows[i]);
-    }
-    free(rows);
-    list_end(&reply->body, more);
+    CONTROL_PUT_ROWS(&reply->body, rows, n, more, write_event, store_event_free);
     return !reply->body.failed || api_no_memory(err);
 }
 
@@ -83,7 +76,7 @@ bool control_job_events_since(const control *c, const char *job, uint64_t since,
         JSON_LIT(&out->frames, "id: ");
         json_uint(&out->frames, rows[i].seq);
         JSON_LIT(&out->frames, "\ndata: ");
-        write_event(&rows[i], &out->frames);
+        write_event(&out->frames, &rows[i]);
         JSON_LIT(&out->frames, "\n\n");
         out->last = rows[i].seq;
         store_event_free(&rows[i]);

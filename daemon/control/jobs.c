@@ -82,14 +82,7 @@ bool control_jobs_list(const control *c, const control_request *request, control
     store_status status = store_job_list(c->store, page.page, 0, &rows, &n, &more, &why);
     if (status != STORE_OK)
         return control_store_fail(err, status, "after", &why);
-    list_begin(&reply->body);
-    for (size_t i = 0; i < n; i++) {
-        list_next(&reply->body, i);
-        api_job_write(&reply->body, &rows[i]);
-        store_job_free(&rows[i]);
-    }
-    free(rows);
-    list_end(&reply->body, more);
+    CONTROL_PUT_ROWS(&reply->body, rows, n, more, api_job_write, store_job_free);
     return !reply->body.failed || api_no_memory(err);
 }
 
@@ -131,14 +124,7 @@ bool control_job_checkpoints(const control *c, const control_request *request, c
         store_checkpoint_list(c->store, request->names[0], page.page, &rows, &n, &more, &why);
     if (status != STORE_OK)
         return control_store_fail(err, status, "after", &why);
-    list_begin(&reply->body);
-    for (size_t i = 0; i < n; i++) {
-        list_next(&reply->body, i);
-        api_checkpoint_write(&reply->body, &rows[i]);
-        store_checkpoint_free(&rows[i]);
-    }
-    free(rows);
-    list_end(&reply->body, more);
+    CONTROL_PUT_ROWS(&reply->body, rows, n, more, api_checkpoint_write, store_checkpoint_free);
     return !reply->body.failed || api_no_memory(err);
 }
 
