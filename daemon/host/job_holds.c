@@ -42,24 +42,26 @@ void job_holds_free(job_holds *h)
     free(h);
 }
 
-/* Under the mutex. False: the pair is there already, or there is no memory for it. */
-static bool note(job_holds *h, const char *job, const char *id)
+typedef enum noting { NOTED, NOTED_BEFORE, NOT_NOTED } noting; /* the last: memory is out */
+
+/* Under the mutex. */
+static noting note(job_holds *h, const char *job, const char *id)
 {
     for (size_t i = 0; i < h->n; i++)
         if (strcmp(h->list[i].job, job) == 0 && strcmp(h->list[i].policy, id) == 0)
-            return false;
+            return NOTED_BEFORE;
     if (h->n == h->cap) {
         size_t cap = h->cap ? 2 * h->cap : 16;
         hold *list = realloc(h->list, cap * sizeof *list);
         if (!list)
-            return false;
+            return NOT_NOTED;
         h->list = list;
         h->cap = cap;
     }
     hold *to = &h->list[h->n++];
     snprintf(to->job, sizeof to->job, "%s", job);
     snprintf(to->policy, sizeof to->policy, "%s", id);
-    return true;
+    return NOTED;
 }
 
 /* *fresh: the pair was not there. */
@@ -71,11 +73,15 @@ static publish_result add(job_holds *h, const char *job, const char *id, char *p
     if (result != PUBLISH_OK)
         return result;
     pthread_mutex_lock(&h->mutex);
-    *fresh = note(h, job, id);
+    const noting noted = note(h, job, id);
     pthread_mutex_unlock(&h->mutex);
+    *fresh = noted == NOTED;
     if (!*fresh)
         publisher_release(h->publisher, id);
-    return PUBLISH_OK;
+    if (noted != NOT_NOTED)
+        return PUBLISH_OK;
+    error_text_set(err, "out of memory");
+    return PUBLISH_UNAVAILABLE;
 }
 
 publish_result job_holds_add(job_holds *h, const char *job, const char *id, char *path, size_t cap,
