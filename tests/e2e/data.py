@@ -2,7 +2,6 @@
 opting out and deleting; and rankings of people, imported from Open-Assistant's trees by the command
 line, train a reward model. A tiny random model serves."""
 
-import hashlib
 import json
 import os
 import subprocess
@@ -14,25 +13,13 @@ from pathlib import Path
 import harness
 from daemon import BINARY, ROOT, Daemon, tiny_model
 from harness import Skip, check, equal, test
+from keys import key_file, key_of
 
 GUARD_S = 600  # a job that has not ended by then hangs
 PREFIX = "Please summarise the following letter for a child of six, in two sentences: "
 SECRET = "a word of an api client that is nowhere kept"
 USERS = ["anna", "bert", "cleo", "dora"]
 CLI = str(Path(BINARY).parent / "instruct")
-
-
-def key_of(user):
-    return "sk-inst-" + user
-
-
-def key_file(where):
-    lines = [f"{user} playground {hashlib.sha256(key_of(user).encode()).hexdigest()}"
-             for user in USERS]
-    lines.append("robot infer " + hashlib.sha256(key_of("robot").encode()).hexdigest())
-    path = Path(where, "keys.txt")
-    path.write_text("\n".join(lines) + "\n")
-    return str(path)
 
 
 def ask(daemon, user, prompt):
@@ -204,7 +191,7 @@ def imported_rankings_train_a_reward_model(daemon):
 def main():
     with tempfile.TemporaryDirectory() as where:
         model = tiny_model(where)
-        with Daemon("--key-file", key_file(where), model=model) as daemon:
+        with Daemon("--key-file", key_file(where, {**{user: "playground" for user in USERS}, "robot": "infer"}), model=model) as daemon:
             return harness.main(daemon)
 
 

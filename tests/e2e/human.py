@@ -20,6 +20,7 @@ from pathlib import Path
 import harness
 from daemon import ROOT, Daemon, tiny_model
 from harness import Skip, check, equal, test
+from keys import key_file, key_of
 
 LABELERS = ("anna", "bert", "cleo")
 GUARD_S = 120
@@ -28,21 +29,10 @@ MODELS = ("davinci", "davinci-superni-ft", "davinci-t0-ft", "davinci-self-instru
           "davinci-self-instruct-and-superni-ft", "text-davinci-001", "text-davinci-002",
           "text-davinci-003")
 
-
-def key_of(name):
-    return f"sk-inst-{name}"
-
-
-def key_file(directory):
-    """Three trainers, a held-out labeler, a researcher, a Playground user, an API client."""
-    people = [(name, "label:demo,label:rank", "") for name in LABELERS]
-    people += [("held", "label:rank,label:eval", ""), ("boss", "label:*,train", ""),
-               ("user", "playground", ""), ("other", "playground", ""), ("api", "infer", "")]
-    lines = [f"{name} {scopes} {hashlib.sha256(key_of(name).encode()).hexdigest()} {more}\n"
-             for name, scopes, more in people]
-    path = Path(directory, "keys")
-    path.write_text("".join(lines))
-    return str(path)
+# Three trainers, a held-out labeler, a researcher, two users of the Playground, a client of the API.
+PEOPLE = {**{name: "label:demo,label:rank" for name in LABELERS},
+          "held": "label:rank,label:eval", "boss": "label:*,train", "user": "playground",
+          "other": "playground", "api": "infer"}
 
 
 class Scene:
@@ -50,7 +40,7 @@ class Scene:
 
     def __enter__(self):
         self.home = tempfile.TemporaryDirectory(prefix="instructd-human-")
-        self.flags = ("--key-file", key_file(self.home.name), "--log-level", "warn")
+        self.flags = ("--key-file", key_file(self.home.name, PEOPLE), "--log-level", "warn")
         self.model = tiny_model(self.home.name)
         self.daemon = Daemon(*self.flags, model=self.model)
         return self

@@ -1,7 +1,6 @@
 """`instruct data` against a real daemon: what people gave becomes sets, files come in and go out in
 every format, and whatever is wrong is told by name."""
 
-import hashlib
 import json
 import sys
 import tempfile
@@ -11,6 +10,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import daemon
 import harness
 from harness import check, equal, test
+from keys import key_file, key_of
 from program import environment, instruct
 
 PEOPLE = ("anna", "bert", "cleo")
@@ -23,20 +23,13 @@ RANKED = {"task_id": "task-1", "prompt": "Name a river.",
 ALL_TRAIN = ("--fractions", "1,0,0")
 
 
-def key_of(who):
-    return "sk-inst-" + who
-
-
 class Target:
     """A daemon on a tiny model, three users of its Playground, and a folder for files."""
 
     def __init__(self, where):
         self.where = Path(where)
-        keys = self.where / "keys"
-        keys.write_text("".join(
-            f"{who} playground {hashlib.sha256(key_of(who).encode()).hexdigest()}\n"
-            for who in PEOPLE))
-        self.daemon = daemon.Daemon("--key-file", str(keys), model=daemon.tiny_model(where))
+        keys = key_file(where, {who: "playground" for who in PEOPLE})
+        self.daemon = daemon.Daemon("--key-file", keys, model=daemon.tiny_model(where))
         self.env = environment(INSTRUCTD_URL=self.daemon.url,
                                INSTRUCTD_API_KEY=self.daemon.admin_key())
 

@@ -1,7 +1,6 @@
 """`instruct label`: people at terminals (ptys) and scripts judge what a file brought, against a real
 daemon on a tiny model, through kills of the desk and restarts of the daemon."""
 
-import hashlib
 import json
 import os
 import signal
@@ -15,25 +14,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import harness
 from daemon import Daemon, tiny_model
 from harness import check, equal, test
+from keys import key_file, key_of
 from program import Terminal, environment, instruct
 
 HOSTILE = "\x1b]0;owned\x07\x1b[2Jred\u202e\nOutput b (2 of 4)"
-
-
-def key_of(name):
-    return f"sk-inst-{name}"
-
-
-def key_file(directory):
-    people = (("anna", "label:demo,label:rank"), ("bert", "label:rank"),
-              ("held", "label:eval role=heldout"), ("boss", "label:*,train"))
-    lines = []
-    for name, rights in people:
-        scopes, _, more = rights.partition(" ")
-        lines.append(f"{name} {scopes} {hashlib.sha256(key_of(name).encode()).hexdigest()} {more}\n")
-    path = Path(directory, "keys")
-    path.write_text("".join(lines))
-    return str(path)
+PEOPLE = {"anna": "label:demo,label:rank", "bert": "label:rank", "held": "label:eval role=heldout",
+          "boss": "label:*,train"}
 
 
 class Scene:
@@ -41,7 +27,7 @@ class Scene:
 
     def __enter__(self):
         self.home = tempfile.TemporaryDirectory(prefix="instruct-label-")
-        self.daemon = Daemon("--key-file", key_file(self.home.name), "--log-level", "warn",
+        self.daemon = Daemon("--key-file", key_file(self.home.name, PEOPLE), "--log-level", "warn",
                              model=tiny_model(self.home.name))
         return self
 
