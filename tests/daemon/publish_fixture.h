@@ -10,6 +10,7 @@
 #include "model_files.h"
 #include "policy/publish.h"
 
+#include <dirent.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -43,6 +44,18 @@ static inline const char *lab_path(const lab *l, const char *name)
 static inline bool lab_exists(const lab *l, const char *name)
 {
     return access(lab_path(l, name), F_OK) == 0;
+}
+
+/* Entries of a directory below the data directory, hidden ones too. */
+static inline int lab_entries(const lab *l, const char *name)
+{
+    DIR *dir = opendir(lab_path(l, name));
+    int n = 0;
+    EXPECT(dir != NULL);
+    for (struct dirent *e = readdir(dir); e; e = readdir(dir))
+        n += strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0;
+    closedir(dir);
+    return n;
 }
 
 static inline eng_status lab_start(lab *l)
