@@ -1,16 +1,13 @@
 #include "bridge/mailbox.h"
 
+#include "base/clock.h"
+
 #include <time.h>
 
 bool mailbox_init(mailbox *box, size_t limit, void (*ring)(void *arg), void *ring_arg)
 {
     *box = (mailbox){.limit = limit, .ring = ring, .ring_arg = ring_arg};
-    pthread_condattr_t monotonic;
-    if (pthread_condattr_init(&monotonic) != 0)
-        return false;
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    bool ok = pthread_cond_init(&box->arrived, &monotonic) == 0;
-    pthread_condattr_destroy(&monotonic);
+    bool ok = clock_cond_init(&box->arrived) == 0;
     if (ok && pthread_mutex_init(&box->mutex, NULL) != 0) {
         pthread_cond_destroy(&box->arrived);
         ok = false;
@@ -58,22 +55,9 @@ mail *mailbox_take(mailbox *box)
     return all;
 }
 
-static struct timespec deadline_after(int timeout_ms)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    t.tv_sec += timeout_ms / 1000;
-    t.tv_nsec += (long)(timeout_ms % 1000) * 1000000;
-    if (t.tv_nsec >= 1000000000) {
-        t.tv_nsec -= 1000000000;
-        t.tv_sec++;
-    }
-    return t;
-}
-
 bool mailbox_wait(mailbox *box, int timeout_ms)
 {
-    struct timespec until = deadline_after(timeout_ms > 0 ? timeout_ms : 0);
+    const struct timespec until = clock_in_ms(timeout_ms > 0 ? timeout_ms : 0);
     pthread_mutex_lock(&box->mutex);
     int failed = 0;
     while (!box->count && !failed)

@@ -1,5 +1,6 @@
 #include "host/job_lane.h"
 
+#include "base/clock.h"
 #include "base/limits.h"
 #include "base/log.h"
 #include "host/host_table.h"
@@ -10,13 +11,6 @@
 
 #include <string.h>
 #include <time.h>
-
-static int64_t now_ms(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
 
 /* ---- waiting for work ---- */
 
@@ -39,9 +33,7 @@ static void wait_for_news(jobs *j, uint64_t seen)
 /* Before something that failed is tried again. */
 static void wait_to_retry(jobs *j)
 {
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += LIMIT_JOB_RETRY_S;
+    const struct timespec until = clock_in_ms(LIMIT_JOB_RETRY_S * 1000);
     int rc = 0;
     pthread_mutex_lock(&j->mutex);
     while (!j->stopping && rc == 0)
@@ -206,11 +198,11 @@ static bool attend(job_lane *lane, instructd_job *job, int *rc)
     job_watch watch = {.silent_cpu_ms = rooms->silent_cpu_ms, .silent_ms = rooms->silent_ms};
     int64_t stop_ms = 0; /* when it was told to stop */
     bool wedged = false;
-    job_watch_begin(&watch, life_of(lane, job), now_ms(), job_thread_cpu_ms(lane->thread));
+    job_watch_begin(&watch, life_of(lane, job), clock_now_ms(), job_thread_cpu_ms(lane->thread));
     while (!job_thread_attend(lane->thread, LIMIT_JOB_TICK_MS, rc)) {
         if (!lane->checks && rooms->rollouts)
             rollout_pump(rooms->rollouts);
-        const int64_t now = now_ms();
+        const int64_t now = clock_now_ms();
         const bool stopping = is_stopping(lane->owner);
         if (stopping)
             atomic_store(&job->stop, true);

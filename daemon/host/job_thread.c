@@ -1,5 +1,6 @@
 #include "host/job_thread.h"
 
+#include "base/clock.h"
 #include "engine.h"
 
 #include <pthread.h>
@@ -99,18 +100,9 @@ static void carry_out(job_thread *t)
     pthread_cond_signal(&t->to_thread);
 }
 
-static struct timespec time_in(int ms)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    int64_t ns = t.tv_nsec + (int64_t)ms * 1000000;
-    return (struct timespec){.tv_sec = t.tv_sec + (time_t)(ns / 1000000000),
-                             .tv_nsec = (long)(ns % 1000000000)};
-}
-
 bool job_thread_attend(job_thread *t, int timeout_ms, int *rc)
 {
-    const struct timespec until = time_in(timeout_ms);
+    const struct timespec until = clock_in_ms(timeout_ms);
     bool returned = false, waited = true;
     pthread_mutex_lock(&t->mutex);
     while (!returned && waited) {
@@ -136,23 +128,10 @@ uint64_t job_thread_calls(const job_thread *t)
 
 int64_t job_thread_cpu_ms(const job_thread *t)
 {
-    clockid_t clock;
-    struct timespec used;
-    if (pthread_getcpuclockid(t->thread, &clock) != 0 || clock_gettime(clock, &used) != 0)
-        return 0;
-    return (int64_t)used.tv_sec * 1000 + used.tv_nsec / 1000000;
+    return clock_thread_cpu_ms(t->thread);
 }
 
 /* ---- life ---- */
-
-static void init_monotonic(pthread_cond_t *cond)
-{
-    pthread_condattr_t attr;
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(cond, &attr);
-    pthread_condattr_destroy(&attr);
-}
 
 static void destroy(job_thread *t)
 {
@@ -170,7 +149,7 @@ job_thread *job_thread_create(spare_time *spare)
     t->spare = spare;
     pthread_mutex_init(&t->mutex, NULL);
     pthread_cond_init(&t->to_thread, NULL);
-    init_monotonic(&t->to_watcher);
+    clock_cond_init(&t->to_watcher);
     pthread_mutex_lock(&t->mutex); /* t->thread is written before the thread goes on */
     bool started = pthread_create(&t->thread, NULL, thread_main, t) == 0;
     pthread_mutex_unlock(&t->mutex);

@@ -1,6 +1,7 @@
 #include "host/jobs.h"
 
 #include "api/schema.h"
+#include "base/clock.h"
 #include "base/limits.h"
 #include "base/random.h"
 #include "host/job_dirs.h"
@@ -81,11 +82,7 @@ static jobs *create(const jobs_options *options)
         j->rooms.silent_cpu_ms = LIMIT_JOB_SILENT_CPU_MS;
     if (!j->rooms.silent_ms)
         j->rooms.silent_ms = LIMIT_JOB_SILENT_MS;
-    pthread_condattr_t monotonic;
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&j->news_cond, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    clock_cond_init(&j->news_cond);
     pthread_mutex_init(&j->mutex, NULL);
     j->holds = job_holds_create(options->publisher, options->store);
     return j;

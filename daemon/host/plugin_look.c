@@ -1,5 +1,6 @@
 #include "host/plugin_look.h"
 
+#include "base/clock.h"
 #include "base/limits.h"
 #include "base/log.h"
 #include "host/job_watch.h"
@@ -60,26 +61,10 @@ static void *look_main(void *arg)
 
 /* ---- who waits for it ---- */
 
-static int64_t ms_of(clockid_t clock)
-{
-    struct timespec t;
-    return clock_gettime(clock, &t) == 0 ? (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000 : 0;
-}
-
-static int64_t cpu_ms_of(pthread_t thread)
-{
-    clockid_t clock;
-    return pthread_getcpuclockid(thread, &clock) == 0 ? ms_of(clock) : 0;
-}
-
 /* Under the mutex, which is let go meanwhile. */
 static void wait_a_tick(plugin_look *l)
 {
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_nsec += (long)LIMIT_JOB_TICK_MS * 1000000;
-    until.tv_sec += until.tv_nsec / 1000000000;
-    until.tv_nsec %= 1000000000;
+    const struct timespec until = clock_in_ms(LIMIT_JOB_TICK_MS);
     pthread_cond_timedwait(&l->done, &l->mutex, &until);
 }
 
@@ -88,14 +73,15 @@ static bool await(plugin_look *l, look *k)
 {
     job_watch watch = {.silent_cpu_ms = l->o.cpu_ms, .silent_ms = l->o.ms};
     int64_t stop_ms = 0; /* when the end was seen */
-    job_watch_begin(&watch, 0, ms_of(CLOCK_MONOTONIC), 0);
+    job_watch_begin(&watch, 0, clock_now_ms(), 0);
     while (!k->done) {
         wait_a_tick(l);
-        const int64_t now = ms_of(CLOCK_MONOTONIC);
+        const int64_t now = clock_now_ms();
         if (l->stopping && !stop_ms)
             stop_ms = now;
         const bool late = stop_ms && now - stop_ms >= l->o.stop_ms;
-        if (!k->done && (late || job_watch_is_silent(&watch, 0, now, cpu_ms_of(k->thread)))) {
+        if (!k->done &&
+            (late || job_watch_is_silent(&watch, 0, now, clock_thread_cpu_ms(k->thread)))) {
             k->given_up = true;
             l->given_up++;
             return false;
@@ -183,17 +169,13 @@ int plugin_look_at(plugin_look *l, int fd, instructd_file_report *report)
 plugin_look *plugin_look_create(const plugin_look_options *options)
 {
     plugin_look *l = calloc(1, sizeof *l);
-    pthread_condattr_t monotonic;
     if (!l)
         return NULL;
     l->o = *options;
     l->o.cpu_ms = l->o.cpu_ms ? l->o.cpu_ms : LIMIT_FILE_CHECK_CPU_MS;
     l->o.ms = l->o.ms ? l->o.ms : LIMIT_FILE_CHECK_MS;
     l->o.stop_ms = l->o.stop_ms ? l->o.stop_ms : LIMIT_FILE_CHECK_STOP_MS;
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&l->done, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    clock_cond_init(&l->done);
     pthread_mutex_init(&l->mutex, NULL);
     return l;
 }

@@ -1,5 +1,6 @@
 #include "host/train_pool.h"
 
+#include "base/clock.h"
 #include "engine.h"
 
 #include <linux/futex.h>
@@ -9,7 +10,6 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
 enum { CACHE_LINE = 64, SPIN_NS = 30 * 1000, SPINS_PER_CLOCK_LOOK = 64 };
@@ -46,13 +46,6 @@ struct train_pool {
 
 /* ---- waiting ---- */
 
-static int64_t now_ns(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
-
 static void relax(void)
 {
 #if defined(__x86_64__)
@@ -65,10 +58,10 @@ static void relax(void)
  * always sees the other. */
 static void wait_past(train_pool *p, atomic_uint *word, unsigned seen)
 {
-    int64_t until = now_ns() + SPIN_NS;
+    int64_t until = clock_now_ns() + SPIN_NS;
     for (unsigned i = 1; atomic_load_explicit(word, memory_order_acquire) == seen; i++) {
         relax();
-        if (i % SPINS_PER_CLOCK_LOOK == 0 && now_ns() > until)
+        if (i % SPINS_PER_CLOCK_LOOK == 0 && clock_now_ns() > until)
             break;
     }
     atomic_fetch_add(&p->sleepers, 1);

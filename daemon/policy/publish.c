@@ -2,6 +2,7 @@
 #include "policy/state.h"
 
 #include "base/alias_name.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "formats/checkpoint.h"
 #include "formats/descent.h"
@@ -11,7 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 /* ---- gates ---- */
 
@@ -289,9 +289,7 @@ static void count(publisher *p, publish_result result, double seconds)
 
 static double now_s(void)
 {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+    return (double)clock_now_ns() / 1e9;
 }
 
 publish_result publisher_publish(publisher *p, const publish_request *request,

@@ -1,6 +1,7 @@
 /* Aliases and resident policies behind one mutex, and the thread that gives memory back. */
 #include "policy/policy.h"
 
+#include "base/clock.h"
 #include "base/limits.h"
 #include "policy/resident.h"
 
@@ -149,15 +150,11 @@ static void *reaper_main(void *arg)
 policy_registry *policy_registry_create(void)
 {
     policy_registry *r = calloc(1, sizeof *r);
-    pthread_condattr_t monotonic;
     if (!r)
         return NULL;
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_mutex_init(&r->mutex, NULL);
     pthread_cond_init(&r->work, NULL);
-    pthread_cond_init(&r->changed, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    clock_cond_init(&r->changed);
     if (pthread_create(&r->reaper, NULL, reaper_main, r) == 0)
         return r;
     pthread_cond_destroy(&r->changed);
@@ -402,12 +399,7 @@ bool policy_registry_drop(policy_registry *r, const char *id)
 
 void policy_registry_wait(policy_registry *r, uint64_t change, uint32_t ms)
 {
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += ms / 1000;
-    until.tv_nsec += (long)(ms % 1000) * 1000000;
-    until.tv_sec += until.tv_nsec / 1000000000;
-    until.tv_nsec %= 1000000000;
+    const struct timespec until = clock_in_ms(ms);
     pthread_mutex_lock(&r->mutex);
     while (r->change == change && pthread_cond_timedwait(&r->changed, &r->mutex, &until) == 0)
         ;

@@ -1,5 +1,6 @@
 /* Events out: what a job's reader gets to see. */
 #include "base/limits.h"
+#include "base/clock.h"
 #include "serve/state.h"
 
 #include <stdlib.h>
@@ -112,7 +113,7 @@ void sched_send_done(sched *s, job *j)
         if (j->failed)
             return;
     }
-    const int64_t now = sched_now_ns();
+    const int64_t now = clock_now_ns();
     event *e = new_event(EV_DONE, r->id);
     e->usage = j->usage;
     e->timings = timings_of(j, now);

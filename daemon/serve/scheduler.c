@@ -1,5 +1,6 @@
 #include "serve/scheduler.h"
 
+#include "base/clock.h"
 #include "serve/state.h"
 
 #include <stdlib.h>
@@ -7,13 +8,6 @@
 #include <time.h>
 
 enum { RETRY_AFTER_MS = 1000 };
-
-int64_t sched_now_ns(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
 
 /* ---- jobs ---- */
 
@@ -185,13 +179,13 @@ ON_COMPUTE static void serve_rounds(sched *s)
 {
     while (!atomic_load(&s->quit)) {
         take_commands(s);
-        const int64_t began = sched_now_ns();
+        const int64_t began = clock_now_ns();
         spare_time_close(s->options.spare);
         bool ran = sched_run_steps(s);
         spare_time_open(s->options.spare);
         sched_post_events(s);
         if (ran)
-            sleep_ns(spare_time_due_ns(s->options.spare, sched_now_ns() - began));
+            sleep_ns(spare_time_due_ns(s->options.spare, clock_now_ns() - began));
         else
             mailbox_wait(s->inbox, -1);
     }

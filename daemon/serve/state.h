@@ -43,8 +43,6 @@ struct sched {
     event *out_first, *out_last; /* events of this round */
 };
 
-int64_t sched_now_ns(void);
-
 /* Walks all jobs in order of service: class, then arrival. `next` is read before the body, so that
  * the body may remove j. */
 #define FOR_JOBS(s, j)                                                                             \

@@ -5,6 +5,8 @@
  * it if need be, so the first in line always goes on. */
 #include "serve/state.h"
 
+#include "base/clock.h"
+
 #include <string.h>
 
 enum { BUSY_SHARE = 4, MAX_POLICIES_A_ROUND = 8 };
@@ -120,7 +122,7 @@ static void note_start(sched *s, job *j)
 {
     if (j->started_ns)
         return;
-    j->started_ns = sched_now_ns();
+    j->started_ns = clock_now_ns();
     s->n_queued--;
     s->n_serving++;
 }
@@ -401,7 +403,7 @@ ON_COMPUTE static bool run_step(sched *s, eng_model *model)
     for (uint32_t i = 0; i < s->n_parts; i++)
         add_rows(s, &s->parts[i]);
     eng_step_run(s->runtime);
-    const int64_t now = sched_now_ns();
+    const int64_t now = clock_now_ns();
     for (uint32_t i = 0; i < s->n_parts; i++)
         settle_part(s, &s->parts[i], now);
     return true;

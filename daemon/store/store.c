@@ -1,5 +1,6 @@
 #include "store/store_internal.h"
 
+#include "base/clock.h"
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/thread_roles.h"
@@ -8,7 +9,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 typedef enum call_kind {
     CALL_READ,
@@ -52,13 +52,6 @@ struct store {
     bool failing;                       /* (s) the last transaction was lost */
 };
 
-static int64_t now_ms(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
 static void answer(store *s, call *c, store_status status)
 {
     pthread_mutex_lock(&s->mutex);
@@ -92,7 +85,7 @@ ON_STORE static void lose_transaction(store *s, const error_text *why)
     s->failing = true;
     answer_waiting(s, STORE_UNAVAILABLE, why);
     s->reapply = s->n_queued > 0;
-    s->commit_at_ms = now_ms() + LIMIT_STORE_RETRY_MS;
+    s->commit_at_ms = clock_now_ms() + LIMIT_STORE_RETRY_MS;
 }
 
 /* Runs an operation so that a failing one leaves no trace. */
@@ -177,7 +170,7 @@ ON_STORE static void commit(store *s)
 static void keep_queued(store *s, store_queued *w)
 {
     if (!s->first_queued)
-        s->commit_at_ms = now_ms() + LIMIT_STORE_GROUP_MS;
+        s->commit_at_ms = clock_now_ms() + LIMIT_STORE_GROUP_MS;
     w->next = NULL;
     *s->tail = w;
     s->tail = &w->next;
@@ -262,7 +255,7 @@ static int wait_ms(const store *s)
 {
     if (!s->n_queued)
         return -1;
-    const int64_t left = s->commit_at_ms - now_ms();
+    const int64_t left = s->commit_at_ms - clock_now_ms();
     return left > 0 ? (int)left : 0;
 }
 
