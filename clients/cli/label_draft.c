@@ -1,6 +1,7 @@
 #include "label_draft.h"
 
 #include "json.h"
+#include "private_file.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -263,18 +264,12 @@ static bool write_file(const char *path, const char *content)
     char beside[PATH_MAX];
     if (snprintf(beside, sizeof beside, "%s.new", path) >= (int)sizeof beside)
         return false;
-    int fd = open(beside, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
-    FILE *file = fd >= 0 ? fdopen(fd, "w") : NULL;
-    if (!file) {
-        if (fd >= 0)
-            close(fd);
-        return false;
-    }
-    bool ok = fputs(content, file) >= 0;
-    ok = fclose(file) == 0 && ok && rename(beside, path) == 0;
-    if (!ok)
-        unlink(beside);
-    return ok;
+    if (private_file_write(beside, content) && rename(beside, path) == 0)
+        return true;
+    const int why = errno;
+    unlink(beside);
+    errno = why;
+    return false;
 }
 
 exit_code label_draft_save(const label_draft *d, const label_task *task, problem *p)

@@ -1,10 +1,10 @@
 #include "text_editor.h"
 
 #include "input.h"
+#include "private_file.h"
 #include "signals.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdio.h>
@@ -17,19 +17,6 @@ static const char *editor_name(void)
 {
     const char *visual = getenv("VISUAL"), *editor = getenv("EDITOR");
     return visual && *visual ? visual : editor && *editor ? editor : "vi";
-}
-
-static bool put_file(const char *path, const char *content)
-{
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
-    FILE *file = fd >= 0 ? fdopen(fd, "w") : NULL;
-    if (!file) {
-        if (fd >= 0)
-            close(fd);
-        return false;
-    }
-    const bool ok = fputs(content, file) >= 0;
-    return fclose(file) == 0 && ok;
 }
 
 /* The editor may hold arguments ("code --wait"), so a shell takes it apart; the path does not pass
@@ -87,7 +74,7 @@ exit_code text_editor_edit(text *t, const char *path, problem *p)
 {
     char file[PATH_MAX];
     if (snprintf(file, sizeof file, "%s.txt", path) >= (int)sizeof file ||
-        !put_file(file, text_str(t)))
+        !private_file_write(file, text_str(t)))
         return problem_set(p, EXIT_USAGE, "cannot write %.200s.txt: %s", path, strerror(errno));
     exit_code code = run(file, p);
     if (code == EXIT_DONE)
