@@ -81,22 +81,25 @@ static inline void sgemm_absolute(float *x, size_t n)
         x[i] = fabsf(x[i]);
 }
 
+/* eng_sgemm_naive or eng_bgemm_naive */
+typedef void sgemm_oracle(eng_transpose ta, eng_transpose tb, size_t m, size_t n, size_t k,
+                          const float *a, size_t lda, const float *b, size_t ldb, float beta,
+                          float *c, size_t ldc);
+
 /* |C - want| <= (k + 2) u (|A||B| + |C before|), u = 2^-24, whatever the order of a sum (Higham,
  * Accuracy and Stability of Numerical Algorithms, 3.5); and the padding stands as it was. */
-static inline void sgemm_case_expect_oracle(sgemm_case *s)
+static inline void sgemm_case_expect_oracle(sgemm_case *s, sgemm_oracle *oracle)
 {
     const size_t floats = s->m * s->ldc, bytes = floats * sizeof(float);
     float *want = malloc(bytes + 1), *size = malloc(bytes + 1);
     EXPECT(want && size);
     memcpy(want, s->start, bytes);
-    eng_sgemm_naive(s->ta, s->tb, s->m, s->n, s->k, s->a, s->lda, s->b, s->ldb, s->beta, want,
-                    s->ldc);
+    oracle(s->ta, s->tb, s->m, s->n, s->k, s->a, s->lda, s->b, s->ldb, s->beta, want, s->ldc);
     memcpy(size, s->start, bytes);
     sgemm_absolute(size, floats);
     sgemm_absolute(s->a, sgemm_rows_a(s) * s->lda);
     sgemm_absolute(s->b, sgemm_rows_b(s) * s->ldb);
-    eng_sgemm_naive(s->ta, s->tb, s->m, s->n, s->k, s->a, s->lda, s->b, s->ldb, s->beta, size,
-                    s->ldc);
+    oracle(s->ta, s->tb, s->m, s->n, s->k, s->a, s->lda, s->b, s->ldb, s->beta, size, s->ldc);
     for (size_t i = 0; i < floats; i++) {
         const size_t row = i / s->ldc, col = i % s->ldc;
         if (col >= s->n) {
@@ -118,7 +121,7 @@ typedef void sgemm_check(void *ctx, sgemm_case *s);
 static inline void sgemm_check_oracle(void *ctx, sgemm_case *s)
 {
     sgemm_case_run(ctx, s);
-    sgemm_case_expect_oracle(s);
+    sgemm_case_expect_oracle(s, eng_sgemm_naive);
 }
 
 /* ctx: several eng_sgemm *, the last NULL, that must agree bit for bit. */

@@ -292,6 +292,27 @@ NOINLINE __m512 _mm512_dpbf16_ps(__m512 sum, __m512bh a, __m512bh b)
             o.f[l] = fmaf(eng_bf16_to_f32(a.h[i]), eng_bf16_to_f32(b.h[i]), o.f[l]);
     });
 }
+/* b's elements in the lower half. Subnormals become 0 of their sign. */
+NOINLINE __m512bh _mm512_cvtne2ps_pbh(__m512 a, __m512 b)
+{
+    __m512bh o;
+    for (int i = 0; i < 32; i++) {
+        const float x = i < 16 ? b.f[i] : a.f[i - 16];
+        o.h[i] = eng_f32_to_bf16(fabsf(x) < 0x1p-126f ? copysignf(0, x) : x);
+    }
+    return o;
+}
+NOINLINE __m512i _mm512_permutexvar_epi16(__m512i which, __m512i a)
+{
+    uint16_t from[32], at[32], to[32];
+    __m512i o;
+    memcpy(from, &a, sizeof from);
+    memcpy(at, &which, sizeof at);
+    for (int i = 0; i < 32; i++)
+        to[i] = from[at[i] & 31];
+    memcpy(&o, to, sizeof o);
+    return o;
+}
 
 #undef LANE_BY_LANE
 #undef NOINLINE

@@ -110,6 +110,19 @@ typedef struct eng_sgemm_kernels {
      * those beyond cols zero. B is stored [k][ldb], or [cols][ldb] if transposed. */
     void (*pack_b)(float *out, const float *b, size_t ldb, bool transposed, size_t k, size_t cols);
     void (*block)(const eng_sgemm_block *block);
+    /* The same in words (bgemm.h): the bf16 of two neighbours in k, the first in the lower half, in
+     * place of a float; W = ceil(k / 2) of them, the last one's second element 0 if k is odd. Words
+     * are only moved as floats.
+     * out[rows][ld] words from A stored [rows][lda]: */
+    void (*word_rows)(float *out, size_t ld, const float *a, size_t lda, size_t k, size_t rows);
+    /* out[ceil(rows / R)][W][R] from A stored [k][lda]: */
+    void (*word_pack_a)(float *out, const float *a, size_t lda, size_t k, size_t rows);
+    /* One panel of at most `cols` columns, [W][columns rounded up to `lanes`]: */
+    void (*word_pack_b)(float *out, const float *b, size_t ldb, bool transposed, size_t k,
+                        size_t cols);
+    /* Strides and k count words. A word's two products are added odd one first, on AVX-512 as
+     * vdpbf16ps does it. */
+    void (*word_block)(const eng_sgemm_block *block);
 } eng_sgemm_kernels;
 
 /* ---- the table ------------------------------------------------------------------------------ */

@@ -107,6 +107,93 @@ static void sgemm_pack_a(float *out, const float *a, size_t lda, size_t k, size_
     }
 }
 
+/* ---- packing in words of two bf16 ---- */
+
+/* Up to 2 LANES floats in a row, zeros beyond `left`, as words. */
+INLINE vf sgemm_words(const float *p, size_t left)
+{
+    if (left >= 2 * (size_t)LANES)
+        return vf_words(vf_load(p), vf_load(p + LANES));
+    if (left > (size_t)LANES)
+        return vf_words(vf_load(p), vf_load_n(p + LANES, left - LANES));
+    return vf_words(left == (size_t)LANES ? vf_load(p) : vf_load_n(p, left), vf_set1(0));
+}
+
+/* Words of up to LANES columns of two rows, or of one and zeros. */
+INLINE vf sgemm_row_words(const float *p, size_t ld, size_t cols, bool both)
+{
+    if (cols >= (size_t)LANES)
+        return vf_word_pairs(vf_load(p), both ? vf_load(p + ld) : vf_set1(0));
+    return vf_word_pairs(vf_load_n(p, cols), both ? vf_load_n(p + ld, cols) : vf_set1(0));
+}
+
+static void sgemm_word_rows(float *out, size_t ld, const float *a, size_t lda, size_t k,
+                            size_t rows)
+{
+    for (size_t r = 0; r < rows; r++)
+        for (size_t p = 0; p < k; p += 2 * LANES) {
+            const size_t n = (k - p + 1) / 2;
+            const vf words = sgemm_words(a + r * lda + p, k - p);
+            if (n >= (size_t)LANES)
+                vf_store(out + r * ld + p / 2, words);
+            else
+                vf_store_n(out + r * ld + p / 2, words, n);
+        }
+}
+
+static void sgemm_word_pack_a(float *out, const float *a, size_t lda, size_t k, size_t rows)
+{
+    enum { RUN = 64 }; /* as sgemm_pack_a */
+    const size_t width = (k + 1) / 2;
+    for (size_t first = 0; first < rows; first += RUN) {
+        const size_t end = first + RUN < rows ? first + RUN : rows;
+        for (size_t p = 0; p < k; p += 2)
+            for (size_t r = first; r < end; r += LANES) {
+                const float *from = a + p * lda + r;
+                float words[LANES];
+                __builtin_prefetch(from + AHEAD_ROWS_A * lda);
+                __builtin_prefetch(from + (AHEAD_ROWS_A + 1) * lda);
+                vf_store(words, sgemm_row_words(from, lda, end - r, p + 1 < k));
+                for (size_t j = 0; j < LANES && r + j < end; j += SGEMM_ROWS)
+                    memcpy(out + (r + j) * width + p / 2 * SGEMM_ROWS, words + j,
+                           SGEMM_ROWS * sizeof *words);
+            }
+    }
+}
+
+/* LANES columns, `width` words apart, from the `cols` rows of B that exist. */
+INLINE void sgemm_word_pack_transposed(float *out, size_t width, const float *b, size_t ldb,
+                                       size_t k, size_t cols)
+{
+    for (size_t p = 0; p < k; p += 2 * LANES) {
+        vf square[LANES];
+        for (int j = 0; j < LANES; j++) {
+            const float *from = b + (size_t)j * ldb + p;
+            square[j] = (size_t)j < cols ? sgemm_words(from, k - p) : vf_set1(0);
+            __builtin_prefetch(from + AHEAD_FLOATS);
+        }
+        vf_transpose(square);
+        const size_t n = (k - p + 1) / 2 < (size_t)LANES ? (k - p + 1) / 2 : (size_t)LANES;
+        for (size_t j = 0; j < n; j++)
+            vf_store(out + (p / 2 + j) * width, square[j]);
+    }
+}
+
+static void sgemm_word_pack_b(float *out, const float *b, size_t ldb, bool transposed, size_t k,
+                              size_t cols)
+{
+    const size_t width = (cols + LANES - 1) / LANES * LANES;
+    for (size_t col = 0; transposed && col < cols; col += LANES)
+        sgemm_word_pack_transposed(out + col, width, b + col * ldb, ldb, k, cols - col);
+    for (size_t p = 0; !transposed && p < k; p += 2)
+        for (size_t col = 0; col < cols; col += LANES) {
+            const float *from = b + p * ldb + col;
+            __builtin_prefetch(from + AHEAD_ROWS_B * ldb);
+            __builtin_prefetch(from + (AHEAD_ROWS_B + 1) * ldb);
+            vf_store(out + p / 2 * width + col, sgemm_row_words(from, ldb, cols - col, p + 1 < k));
+        }
+}
+
 /* ---- a tile ---- */
 
 typedef struct sgemm_tile {
@@ -131,7 +218,9 @@ INLINE void sgemm_store(float *p, vf x, int v, const int vectors, const bool who
         vf_store_n(p + v * LANES, x, last);
 }
 
-INLINE void sgemm_tile_run(const sgemm_tile *t, const int rows, const int vectors, const bool whole)
+/* A's and B's elements are floats or, with `words`, words of two bf16. */
+INLINE void sgemm_tile_run(const sgemm_tile *t, const int rows, const int vectors, const bool whole,
+                           const bool words)
 {
     const float *a = t->a, *b = t->b;
     const size_t a_row = t->a_row, a_k = t->a_k, b_k = t->b_k, ldc = t->ldc, last = t->last;
@@ -149,7 +238,8 @@ INLINE void sgemm_tile_run(const sgemm_tile *t, const int rows, const int vector
         for (int r = 0; r < rows; r++) {
             const vf av = vf_set1(a[(size_t)r * a_row]);
             for (int v = 0; v < vectors; v++)
-                acc[r][v] = vf_fma(av, bv[v], acc[r][v]);
+                acc[r][v] =
+                    words ? vf_dot_words(acc[r][v], bv[v], av) : vf_fma(av, bv[v], acc[r][v]);
         }
     }
     if (t->add) /* outside the stores' loop, or clang keeps the tile in memory */
@@ -162,20 +252,21 @@ INLINE void sgemm_tile_run(const sgemm_tile *t, const int rows, const int vector
             sgemm_store(c + (size_t)r * ldc, acc[r][v], v, vectors, whole, last);
 }
 
-INLINE void sgemm_tile_of(const sgemm_tile *t, const int rows, size_t vectors, const bool whole)
+INLINE void sgemm_tile_of(const sgemm_tile *t, const int rows, size_t vectors, const bool whole,
+                          const bool words)
 {
     if (vectors == 3)
-        sgemm_tile_run(t, rows, 3, whole);
+        sgemm_tile_run(t, rows, 3, whole, words);
     else if (vectors == 2)
-        sgemm_tile_run(t, rows, 2, whole);
+        sgemm_tile_run(t, rows, 2, whole, words);
     else
-        sgemm_tile_run(t, rows, 1, whole);
+        sgemm_tile_run(t, rows, 1, whole, words);
 }
 
 /* ---- a block ---- */
 
 /* `rows` rows of C from `row` on, in all panels. */
-INLINE void sgemm_sliver(const eng_sgemm_block *s, size_t row, const int rows)
+INLINE void sgemm_sliver(const eng_sgemm_block *s, size_t row, const int rows, const bool words)
 {
     const sgemm_panels panels = sgemm_panels_of(s->cols);
     sgemm_tile t = {.k = s->k,
@@ -191,25 +282,35 @@ INLINE void sgemm_sliver(const eng_sgemm_block *s, size_t row, const int rows)
         t.b_k = s->ldb ? s->ldb : end - col;
         t.c = s->c + row * s->ldc + col;
         if (end <= s->cols)
-            sgemm_tile_of(&t, rows, (end - col) / LANES, true);
+            sgemm_tile_of(&t, rows, (end - col) / LANES, true, words);
         else
-            sgemm_tile_of(&t, rows, (end - col) / LANES, false);
+            sgemm_tile_of(&t, rows, (end - col) / LANES, false, words);
     }
+}
+
+INLINE void sgemm_block_of(const eng_sgemm_block *s, const bool words)
+{
+    size_t r = 0;
+    for (; r + SGEMM_ROWS <= s->rows; r += SGEMM_ROWS)
+        sgemm_sliver(s, r, SGEMM_ROWS, words);
+    for (; r + 4 <= s->rows; r += 4)
+        sgemm_sliver(s, r, 4, words);
+    if (r + 2 <= s->rows) {
+        sgemm_sliver(s, r, 2, words);
+        r += 2;
+    }
+    if (r < s->rows)
+        sgemm_sliver(s, r, 1, words);
 }
 
 static void sgemm_block(const eng_sgemm_block *s)
 {
-    size_t r = 0;
-    for (; r + SGEMM_ROWS <= s->rows; r += SGEMM_ROWS)
-        sgemm_sliver(s, r, SGEMM_ROWS);
-    for (; r + 4 <= s->rows; r += 4)
-        sgemm_sliver(s, r, 4);
-    if (r + 2 <= s->rows) {
-        sgemm_sliver(s, r, 2);
-        r += 2;
-    }
-    if (r < s->rows)
-        sgemm_sliver(s, r, 1);
+    sgemm_block_of(s, false);
+}
+
+static void sgemm_word_block(const eng_sgemm_block *s)
+{
+    sgemm_block_of(s, true);
 }
 
 #define SGEMM_TABLE                                                                                \
@@ -218,4 +319,8 @@ static void sgemm_block(const eng_sgemm_block *s)
               .lanes = LANES,                                                                      \
               .pack_a = sgemm_pack_a,                                                              \
               .pack_b = sgemm_pack_b,                                                              \
-              .block = sgemm_block}
+              .block = sgemm_block,                                                                \
+              .word_rows = sgemm_word_rows,                                                        \
+              .word_pack_a = sgemm_word_pack_a,                                                    \
+              .word_pack_b = sgemm_word_pack_b,                                                    \
+              .word_block = sgemm_word_block}

@@ -176,6 +176,49 @@ static inline __attribute__((always_inline)) void vf_transpose(vf x[8])
     }
 }
 
+/* Words of two bf16, the first in the lower half, in vectors of floats that are only moved; see
+ * simd_scalar.h for the rounding. Here: the bf16 in the upper half of each lane. */
+static inline vi round_upper(vf a)
+{
+    const vi bits = _mm256_castps_si256(a);
+    const vi size = _mm256_and_si256(bits, _mm256_set1_epi32(0x7fffffff));
+    const vi odd = _mm256_and_si256(_mm256_srli_epi32(bits, 16), _mm256_set1_epi32(1));
+    const vi up = _mm256_add_epi32(bits, _mm256_add_epi32(odd, _mm256_set1_epi32(0x7fff)));
+    const vi quiet = _mm256_or_si256(bits, _mm256_set1_epi32(0x400000));
+    const vi sign = _mm256_andnot_si256(_mm256_set1_epi32(0x7fffffff), bits);
+    const vi is_nan = _mm256_cmpgt_epi32(size, _mm256_set1_epi32(0x7f800000));
+    const vi is_small = _mm256_cmpgt_epi32(_mm256_set1_epi32(0x00800000), size);
+    return _mm256_blendv_epi8(_mm256_blendv_epi8(up, quiet, is_nan), sign, is_small);
+}
+/* 2 LANES floats in a row to LANES words. */
+static inline vf vf_words(vf first, vf second)
+{
+    const vi quarters = _mm256_packus_epi32(_mm256_srli_epi32(round_upper(first), 16),
+                                            _mm256_srli_epi32(round_upper(second), 16));
+    return _mm256_castsi256_ps(_mm256_permute4x64_epi64(quarters, 0xd8));
+}
+/* Word l: even[l], odd[l]. */
+static inline vf vf_word_pairs(vf even, vf odd)
+{
+    return _mm256_castsi256_ps(
+        _mm256_blend_epi16(_mm256_srli_epi32(round_upper(even), 16), round_upper(odd), 0xaa));
+}
+static inline vf lower_half(vf words)
+{
+    return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_castps_si256(words), 16));
+}
+static inline vf upper_half(vf words)
+{
+    return _mm256_castsi256_ps(
+        _mm256_and_si256(_mm256_castps_si256(words), _mm256_set1_epi32((int)0xffff0000u)));
+}
+/* acc + the dot products of a's words and b's. */
+static inline vf vf_dot_words(vf acc, vf a, vf b)
+{
+    acc = _mm256_fmadd_ps(upper_half(a), upper_half(b), acc);
+    return _mm256_fmadd_ps(lower_half(a), lower_half(b), acc);
+}
+
 static inline vi bcast4(const int8_t *a)
 {
     int32_t four;

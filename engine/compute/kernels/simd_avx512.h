@@ -252,4 +252,32 @@ static inline vf vf_dot_bf16(vf acc, const uint16_t *w, const uint16_t *pair)
     return _mm512_dpbf16_ps(acc, as_bf16(_mm512_loadu_si512(w)), as_bf16(_mm512_set1_epi32(two)));
 }
 
+/* Words of two bf16, the first in the lower half, in vectors of floats that are only moved; see
+ * simd_scalar.h for the rounding. */
+static inline vf vf_of_bf16(__m512bh a)
+{
+    vf words;
+    memcpy(&words, &a, sizeof words);
+    return words;
+}
+/* 2 LANES floats in a row to LANES words. */
+static inline vf vf_words(vf first, vf second)
+{
+    return vf_of_bf16(_mm512_cvtne2ps_pbh(second, first));
+}
+/* Word l: even[l], odd[l]. */
+static inline vf vf_word_pairs(vf even, vf odd)
+{
+    static const uint16_t turns[32] = {0,  16, 1,  17, 2,  18, 3,  19, 4,  20, 5,
+                                       21, 6,  22, 7,  23, 8,  24, 9,  25, 10, 26,
+                                       11, 27, 12, 28, 13, 29, 14, 30, 15, 31};
+    return _mm512_castsi512_ps(_mm512_permutexvar_epi16(_mm512_loadu_si512(turns),
+                                                        _mm512_castps_si512(vf_words(even, odd))));
+}
+/* acc + the dot products of a's words and b's. */
+static inline vf vf_dot_words(vf acc, vf a, vf b)
+{
+    return _mm512_dpbf16_ps(acc, as_bf16(_mm512_castps_si512(a)), as_bf16(_mm512_castps_si512(b)));
+}
+
 #endif

@@ -225,6 +225,56 @@ static inline void vf_transpose(vf x[LANES])
         }
 }
 
+/* ---- words of two bf16, the first in the lower half, in vectors of floats that are only moved
+ * ----
+ *
+ * A float is rounded to nearest even; NaN stays NaN; what is below 2^-126 becomes 0 of its sign, as
+ * AVX-512's instructions have it. */
+
+static inline uint32_t round_word(float even, float odd)
+{
+    const float both[2] = {even, odd};
+    uint32_t halves[2];
+    for (int i = 0; i < 2; i++)
+        halves[i] = eng_f32_to_bf16(fabsf(both[i]) < 0x1p-126f ? copysignf(0, both[i]) : both[i]);
+    return halves[0] | halves[1] << 16;
+}
+/* 2 LANES floats in a row to LANES words. */
+static inline vf vf_words(vf first, vf second)
+{
+    const float *const halves[2] = {first.v, second.v};
+    vf o;
+    FOR_LANES
+    {
+        const float *two = halves[2 * i_ / LANES] + 2 * i_ % LANES;
+        const uint32_t word = round_word(two[0], two[1]);
+        memcpy(&o.v[i_], &word, sizeof word);
+    }
+    return o;
+}
+/* Word l: even[l], odd[l]. */
+static inline vf vf_word_pairs(vf even, vf odd)
+{
+    vf o;
+    FOR_LANES
+    {
+        const uint32_t word = round_word(even.v[i_], odd.v[i_]);
+        memcpy(&o.v[i_], &word, sizeof word);
+    }
+    return o;
+}
+/* acc + the dot products of a's words and b's: the odd elements first, fused. */
+static inline vf vf_dot_words(vf acc, vf a, vf b)
+{
+    uint32_t x[LANES], y[LANES];
+    memcpy(x, a.v, sizeof x);
+    memcpy(y, b.v, sizeof y);
+    FOR_LANES for (int upper = 1; upper >= 0; upper--) acc.v[i_] =
+        fmaf(eng_bf16_to_f32((uint16_t)(x[i_] >> 16 * upper)),
+             eng_bf16_to_f32((uint16_t)(y[i_] >> 16 * upper)), acc.v[i_]);
+    return acc;
+}
+
 /* The dot products below multiply rows of 4-byte groups, 64 bytes from one group of k to the next,
  * with one or more activation rows lying `stride` apart, and give one int32 a lane and row. */
 
