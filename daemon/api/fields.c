@@ -324,14 +324,18 @@ static bool read_seed_member(const char *body, size_t len, size_t index, const c
 }
 
 bool fields_read(gen_fields *out, gen_family family, uint32_t n_vocab, const char *body, size_t len,
-                 const cJSON *root, api_error *err)
+                 const cJSON *root, api_ignored *ignored, api_error *err)
 {
     set_presets(out, family);
     size_t index = 0;
     for (const cJSON *v = root->child; v; v = v->next, index++) {
-        const field *f = cJSON_IsNull(v) ? NULL : find(family, v->string);
-        if (!f)
+        if (cJSON_IsNull(v))
             continue;
+        const field *f = find(family, v->string);
+        if (!f) {
+            ignored_add(ignored, "", v->string);
+            continue;
+        }
         bool read = f->kind == FIELD_SEED ? read_seed_member(body, len, index, v, out, err)
                                           : read_one(f, v, n_vocab, out, err);
         if (!read)

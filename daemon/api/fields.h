@@ -5,6 +5,7 @@
 #define DAEMON_API_FIELDS_H
 
 #include "api/error.h"
+#include "api/ignored.h"
 #include "bridge/gen_request.h"
 
 #include <cjson/cJSON.h>
@@ -59,9 +60,9 @@ typedef struct field {
 const field *field_table(size_t *n);
 
 /* Fills *out from the body (text and its tree) or names the first field that is wrong. Fields that
- * the family does not know are ignored. */
+ * the family does not know go to the list, which may be NULL. */
 bool fields_read(gen_fields *out, gen_family family, uint32_t n_vocab, const char *body, size_t len,
-                 const cJSON *root, api_error *err);
+                 const cJSON *root, api_ignored *ignored, api_error *err);
 
 /* ---- for readers of nested values ---- */
 

@@ -22,16 +22,18 @@ static const eng_tokenizer *tokenizer_of(const gen_request *r)
 
 /* ---- small nested fields ---- */
 
-static bool read_stream_options(gen_request *r, const gen_fields *f, api_error *err)
+static bool read_stream_options(gen_request *r, const gen_fields *f, api_ignored *ignored,
+                                api_error *err)
 {
+    static const char *const known[] = {"include_usage", "continuous_usage_stats"};
     if (!f->stream_options)
         return true;
     if (!f->stream)
         return api_invalid(err, "invalid_value", "stream_options",
                            "stream_options is allowed only with \"stream\": true");
-    const cJSON *include = cJSON_GetObjectItemCaseSensitive(f->stream_options, "include_usage");
-    const cJSON *each =
-        cJSON_GetObjectItemCaseSensitive(f->stream_options, "continuous_usage_stats");
+    const cJSON *include = cJSON_GetObjectItemCaseSensitive(f->stream_options, known[0]);
+    const cJSON *each = cJSON_GetObjectItemCaseSensitive(f->stream_options, known[1]);
+    ignored_add_members(ignored, "stream_options", f->stream_options, known, 2);
     return field_bool(include, "stream_options.include_usage", &r->format.include_usage, err) &&
            field_bool(each, "stream_options.continuous_usage_stats", &r->format.continuous_usage,
                       err);
@@ -273,19 +275,21 @@ static bool read_lengths(gen_request *r, const gen_fields *f, uint32_t pool_toke
 
 /* ---- the whole ---- */
 
-static bool fill(gen_request *r, const gen_fields *f, const api_context *context, api_error *err)
+static bool fill(gen_request *r, const gen_fields *f, const api_context *context,
+                 api_ignored *ignored, api_error *err)
 {
     read_format(r, f);
     read_sampling(r, f, context);
-    return read_stream_options(r, f, err) && read_counts(r, f, err) && read_logprobs(r, f, err) &&
-           read_stops(r, f->stop, err) && read_stop_ids(r, f->stop_token_ids, err) &&
-           read_bias(r, f->logit_bias, err) &&
+    return read_stream_options(r, f, ignored, err) && read_counts(r, f, err) &&
+           read_logprobs(r, f, err) && read_stops(r, f->stop, err) &&
+           read_stop_ids(r, f->stop_token_ids, err) && read_bias(r, f->logit_bias, err) &&
            read_priority(r, f->priority, context->default_class, err) && read_prompts(r, f, err) &&
            check_sequences(r, err) && read_lengths(r, f, context->pool_tokens, err);
 }
 
 static bool parse_tree(gen_family family, const char *body, size_t len, const cJSON *root,
-                       const api_context *context, gen_request *r, api_error *err)
+                       const api_context *context, gen_request *r, api_ignored *ignored,
+                       api_error *err)
 {
     r->format.family = family;
     r->tenant = context->tenant;
@@ -298,19 +302,20 @@ static bool parse_tree(gen_family family, const char *body, size_t len, const cJ
                            r->format.model);
     uint32_t n_vocab = eng_token_roles_of(tokenizer_of(r))->n_vocab;
     gen_fields fields;
-    return fields_read(&fields, family, n_vocab, body, len, root, err) &&
-           fill(r, &fields, context, err);
+    return fields_read(&fields, family, n_vocab, body, len, root, ignored, err) &&
+           fill(r, &fields, context, ignored, err);
 }
 
 bool api_generate_parse(gen_family family, const char *body, size_t len, const api_context *context,
-                        gen_request **out, api_error *err)
+                        gen_request **out, api_ignored *ignored, api_error *err)
 {
     *out = NULL;
     cJSON *root = strict_json_parse(body, len, err);
     if (!root)
         return false;
     gen_request *r = gen_request_create();
-    bool parsed = r ? parse_tree(family, body, len, root, context, r, err) : api_no_memory(err);
+    bool parsed =
+        r ? parse_tree(family, body, len, root, context, r, ignored, err) : api_no_memory(err);
     cJSON_Delete(root);
     if (parsed)
         *out = r;

@@ -5,6 +5,7 @@
 #define DAEMON_API_GENERATE_H
 
 #include "api/error.h"
+#include "api/ignored.h"
 #include "base/buf.h"
 #include "bridge/messages.h"
 #include "policy/policy.h"
@@ -20,9 +21,10 @@ typedef struct api_context {
 
 /* Checks the body strictly, resolves the model, validates every field of API.md 3 or 4 against one
  * table (field, type, min, max), tokenizes the prompts and returns a request with one reference.
- * The caller sets id and arrived_ns. False: *err says what is wrong and in which field. */
+ * The caller sets id and arrived_ns. False: *err says what is wrong and in which field. ignored:
+ * NULL, or gets the members that the family does not know, at the top and in stream_options. */
 bool api_generate_parse(gen_family family, const char *body, size_t len, const api_context *context,
-                        gen_request **out, api_error *err);
+                        gen_request **out, api_ignored *ignored, api_error *err);
 
 /* ---- the reply of one request; loop thread, freed by its owner ---- */
 

@@ -110,12 +110,14 @@ static bool parse_tree(gen_request *r, const cJSON *root, const api_context *con
 }
 
 bool api_rewards_parse(const char *body, size_t len, const api_context *context, gen_request **out,
-                       api_error *err)
+                       api_ignored *ignored, api_error *err)
 {
+    static const char *const known[] = {"model", "input"};
     *out = NULL;
     cJSON *root = strict_json_parse(body, len, err);
     if (!root)
         return false;
+    ignored_add_members(ignored, "", root, known, 2);
     gen_request *r = gen_request_create();
     bool parsed = r ? parse_tree(r, root, context, err) : api_no_memory(err);
     cJSON_Delete(root);

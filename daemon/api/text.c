@@ -94,12 +94,16 @@ static bool tokenize(const text_request *r, gen_prompt *tokens, api_error *err)
                             flags, err);
 }
 
-bool api_tokenize(policy_registry *registry, const char *body, size_t len, buf *out, api_error *err)
+bool api_tokenize(policy_registry *registry, const char *body, size_t len, buf *out,
+                  api_ignored *ignored, api_error *err)
 {
+    static const char *const known[] = {
+        "model", "prompt", "content", "messages", "add_special_tokens", "parse_special"};
     text_request r;
     gen_prompt tokens = {0};
     bool done = request_open(&r, registry, body, len, err) && tokenize(&r, &tokens, err);
     if (done) {
+        ignored_add_members(ignored, "", r.root, known, sizeof known / sizeof known[0]);
         JSON_LIT(out, "{\"tokens\":");
         json_ids(out, tokens.tokens, tokens.n_tokens);
         JSON_LIT(out, ",\"count\":");
@@ -148,13 +152,15 @@ static bool join_tokens(const text_request *r, buf *text, api_error *err)
 }
 
 bool api_detokenize(policy_registry *registry, const char *body, size_t len, buf *out,
-                    api_error *err)
+                    api_ignored *ignored, api_error *err)
 {
+    static const char *const known[] = {"model", "tokens"};
     text_request r;
     buf text;
     buf_init(&text, LIMIT_CHAT_TEXT_BYTES);
     bool done = request_open(&r, registry, body, len, err) && join_tokens(&r, &text, err);
     if (done) {
+        ignored_add_members(ignored, "", r.root, known, 2);
         JSON_LIT(out, "{\"prompt\":");
         json_string(out, text.data, text.len);
         JSON_LIT(out, ",\"content\":");

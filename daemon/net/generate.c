@@ -133,6 +133,7 @@ typedef struct parse_job {
     gen_request *request; /* NULL: err says why */
     bool playground;      /* its prompts may be kept */
     captured_prompts prompts;
+    api_ignored ignored;
     api_error err;
 } parse_job;
 
@@ -140,9 +141,10 @@ static void parse_run(worker_job *job)
 {
     parse_job *p = (parse_job *)(void *)job;
     if (p->family == GEN_REWARDS)
-        api_rewards_parse(job->body, job->len, &p->context, &p->request, &p->err);
+        api_rewards_parse(job->body, job->len, &p->context, &p->request, &p->ignored, &p->err);
     else
-        api_generate_parse(p->family, job->body, job->len, &p->context, &p->request, &p->err);
+        api_generate_parse(p->family, job->body, job->len, &p->context, &p->request, &p->ignored,
+                           &p->err);
     if (p->request && p->playground && p->family != GEN_REWARDS)
         captured_prompts_read(&p->prompts, p->family, job->body, job->len);
 }
@@ -215,6 +217,7 @@ static void parse_finish(worker_job *job)
         gen_request_unref(p->request);
         response_fail(job->x, 503, "unavailable_error", "draining", "the server is going down");
     } else {
+        response_ignored(job->x, &p->ignored);
         submit(s->generate, job->x, p->request, &p->prompts);
     }
     captured_prompts_free(&p->prompts);

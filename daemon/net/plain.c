@@ -88,26 +88,29 @@ void plain_tokenizer_info(service *s, exchange *x)
 /* ---- on a worker: bodies of up to 1 MiB ---- */
 
 typedef bool text_call(policy_registry *registry, const char *body, size_t len, buf *out,
-                       api_error *err);
+                       api_ignored *ignored, api_error *err);
 
 typedef struct text_job {
     worker_job job;
     text_call *call;
     bool ok;
     buf out;
+    api_ignored ignored;
     api_error err;
 } text_job;
 
 static void text_run(worker_job *job)
 {
     text_job *t = (text_job *)(void *)job;
-    t->ok = t->call(job->service->registry, job->body, job->len, &t->out, &t->err);
+    t->ok = t->call(job->service->registry, job->body, job->len, &t->out, &t->ignored, &t->err);
 }
 
 static void text_finish(worker_job *job)
 {
     assert_on_loop();
     text_job *t = (text_job *)(void *)job;
+    if (job->x && t->ok)
+        response_ignored(job->x, &t->ignored);
     if (job->x)
         send_result(job->x, t->ok, &t->out, &t->err);
     buf_free(&t->out);

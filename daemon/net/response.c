@@ -62,6 +62,12 @@ void response_header(exchange *x, const char *name, const char *value)
     buf_printf(&x->headers, "%s: %s\r\n", name, value);
 }
 
+void response_ignored(exchange *x, const api_ignored *list)
+{
+    if (list->text[0])
+        response_header(x, "x-instructd-ignored", list->text);
+}
+
 /* "Sun, 06 Nov 1994 08:49:37 GMT" */
 static const char *http_date(server *s)
 {

@@ -4,6 +4,7 @@
 #define DAEMON_NET_RESPONSE_H
 
 #include "api/error.h"
+#include "api/ignored.h"
 #include "base/thread_roles.h"
 #include "net/exchange.h"
 
@@ -11,6 +12,8 @@
 void response_name(exchange *x, const char *client_id);
 /* Adds a header line to the reply that is still to come. */
 void response_header(exchange *x, const char *name, const char *value);
+/* Names what was ignored of the body, if anything was. */
+void response_ignored(exchange *x, const api_ignored *list);
 
 /* Appends the head of a reply: status, date, connection, x-request-id, openai-processing-ms, the
  * exchange's own lines, and framing (a line like "content-length: 3\r\n"); sets x->status. */

@@ -229,7 +229,8 @@ static bool check_origin(const service *s, exchange *x)
     if (origin_listed(s, x->route, r->origin)) {
         response_header(x, "access-control-allow-origin", r->origin);
         response_header(x, "access-control-expose-headers",
-                        "x-request-id, x-instructd-policy, retry-after, retry-after-ms");
+                        "x-request-id, x-instructd-policy, x-instructd-ignored, retry-after, "
+                        "retry-after-ms");
         response_header(x, "vary", "Origin");
         return true;
     }

@@ -53,7 +53,7 @@ static inline bool api_try(gen_family family, const char *body, gen_request **ou
                            .tenant = 9,
                            .default_class = GEN_API,
                            .random_seed = API_RANDOM_SEED};
-    return api_generate_parse(family, body, strlen(body), &context, out, err);
+    return api_generate_parse(family, body, strlen(body), &context, out, NULL, err);
 }
 
 /* A body that must be taken; the caller unrefs. */

@@ -179,7 +179,7 @@ TEST(a_model_without_a_template_cannot_chat)
     gen_request *r;
     api_error err;
     static const char body[] = "{" USER "}";
-    EXPECT(!api_generate_parse(GEN_CHAT, body, sizeof body - 1, &context, &r, &err));
+    EXPECT(!api_generate_parse(GEN_CHAT, body, sizeof body - 1, &context, &r, NULL, &err));
     EXPECT_EQ(err.status, 400);
     EXPECT_STR(err.param, "messages");
     policy_registry_free(registry);

@@ -489,7 +489,7 @@ TEST(without_a_model_the_server_is_not_ready)
     api_context context = {.registry = empty, .tenant = 1, .default_class = GEN_API};
     gen_request *r;
     api_error err;
-    EXPECT(!api_generate_parse(GEN_COMPLETIONS, "{}", 2, &context, &r, &err));
+    EXPECT(!api_generate_parse(GEN_COMPLETIONS, "{}", 2, &context, &r, NULL, &err));
     EXPECT_EQ(err.status, 503);
     EXPECT_STR(err.code, "not_ready");
     EXPECT(err.retry_after_ms > 0);
@@ -522,8 +522,71 @@ TEST(a_default_length_is_cut_to_what_the_pool_holds)
                                  .default_class = GEN_API,
                                  .pool_tokens = prompt + 10};
     EXPECT_EQ(whole->max_tokens, API_CONTEXT - prompt);
-    EXPECT(api_generate_parse(GEN_CHAT, chat, strlen(chat), &context, &cut, &err));
+    EXPECT(api_generate_parse(GEN_CHAT, chat, strlen(chat), &context, &cut, NULL, &err));
     EXPECT_EQ(cut->max_tokens, 10);
     gen_request_unref(whole);
     gen_request_unref(cut);
+}
+
+/* ---- members that nobody knows ---- */
+
+static void expect_ignored(gen_family family, const char *body, const char *want)
+{
+    const api_context context = {.registry = api_registry(), .tenant = 1, .default_class = GEN_API};
+    api_ignored ignored = {0};
+    gen_request *r;
+    api_error err;
+    if (!api_generate_parse(family, body, strlen(body), &context, &r, &ignored, &err))
+        FAIL("%s: %s", body, err.message);
+    EXPECT_STR(ignored.text, want);
+    gen_request_unref(r);
+}
+
+#define HI "\"messages\":[{\"role\":\"user\",\"content\":\"HI\"}]"
+
+TEST(members_that_the_family_does_not_know_are_named)
+{
+    expect_ignored(GEN_COMPLETIONS, "{}", "");
+    expect_ignored(GEN_COMPLETIONS, "{\"max_token\":3,\"temp\":0}", "max_token, temp");
+    expect_ignored(GEN_COMPLETIONS, "{\"max_token\":null,\"temperature\":null}", "");
+    expect_ignored(GEN_CHAT, "{" HI ",\"store\":true,\"echo\":true}", "store, echo");
+    expect_ignored(GEN_CHAT,
+                   "{" HI
+                   ",\"stream\":true,\"stream_options\":{\"include_usage\":true,\"usage\":1}}",
+                   "stream_options.usage");
+}
+
+TEST(a_name_cannot_leave_its_line_of_the_head)
+{
+    expect_ignored(GEN_COMPLETIONS, "{\"a\\r\\nset-cookie: x=1\":1}", "a*set-cookie*x*1");
+    expect_ignored(GEN_COMPLETIONS, "{\"\":1,\"b, c\":1,\"\\u00e9t\\u00e9\":1,\"+2\":1}",
+                   "*, b*c, *t*, *2");
+    expect_ignored(GEN_COMPLETIONS, "{\"\\u007f\\t\\\"\\\\;=\":1}", "*");
+    expect_ignored(GEN_COMPLETIONS, "{\"0123456789012345678901234567890123456789\":1}",
+                   "0123456789012345678901234567890123456789");
+    expect_ignored(GEN_COMPLETIONS, "{\"0123456789012345678901234567890123456789x\":1}",
+                   "012345678901234567890123456789012345678*");
+}
+
+TEST(names_beyond_the_headers_room_are_counted)
+{
+    char body[4096] = "{", *at = body + 1;
+    for (int i = 0; i < 50; i++)
+        at += sprintf(at, "\"a_member_of_some_length%02d\":1,", i);
+    strcpy(at, "\"b\":1}");
+    const api_context context = {.registry = api_registry(), .tenant = 1, .default_class = GEN_API};
+    api_ignored ignored = {0};
+    gen_request *r;
+    api_error err;
+    EXPECT(api_generate_parse(GEN_COMPLETIONS, body, strlen(body), &context, &r, &ignored, &err));
+    EXPECT(strlen(ignored.text) < IGNORED_TEXT_BYTES);
+    EXPECT(strncmp(ignored.text, "a_member_of_some_length00, a_member_of_some_length01, ", 54) ==
+           0);
+    size_t shown = 0;
+    for (const char *c = strstr(ignored.text, "length"); c; c = strstr(c + 1, "length"))
+        shown++;
+    const char *count = strrchr(ignored.text, '+');
+    EXPECT(shown >= 2 && count);
+    EXPECT_EQ(strtoul(count + 1, NULL, 10) + shown, 51);
+    gen_request_unref(r);
 }

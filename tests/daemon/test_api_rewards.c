@@ -38,7 +38,7 @@ static bool parse(const char *body, gen_request **out, api_error *err)
 {
     const api_context context = {
         .registry = registry_of_two(), .tenant = 9, .default_class = GEN_API};
-    return api_rewards_parse(body, strlen(body), &context, out, err);
+    return api_rewards_parse(body, strlen(body), &context, out, NULL, err);
 }
 
 static gen_request *parsed(const char *body)
@@ -116,7 +116,7 @@ TEST(a_reward_model_writes_nothing)
         .registry = registry_of_two(), .tenant = 9, .default_class = GEN_API};
     gen_request *r;
     api_error err;
-    EXPECT(!api_generate_parse(GEN_COMPLETIONS, body, strlen(body), &context, &r, &err));
+    EXPECT(!api_generate_parse(GEN_COMPLETIONS, body, strlen(body), &context, &r, NULL, &err));
     EXPECT_EQ(err.status, 400);
     EXPECT_STR(err.param, "model");
 }

@@ -6,14 +6,14 @@
 
 #include <math.h>
 
-typedef bool (*post_fn)(policy_registry *, const char *, size_t, buf *, api_error *);
+typedef bool (*post_fn)(policy_registry *, const char *, size_t, buf *, api_ignored *, api_error *);
 
 static void expect_post(post_fn post, const char *body, const char *want)
 {
     buf out;
     api_error err;
     buf_init(&out, 1 << 16);
-    if (!post(api_registry(), body, strlen(body), &out, &err))
+    if (!post(api_registry(), body, strlen(body), &out, NULL, &err))
         FAIL("%s: %s", body, err.message);
     api_expect_text(&out, want);
     buf_free(&out);
@@ -24,7 +24,7 @@ static void expect_no_post(post_fn post, const char *body, const char *code, con
     buf out;
     api_error err;
     buf_init(&out, 1 << 16);
-    if (post(api_registry(), body, strlen(body), &out, &err))
+    if (post(api_registry(), body, strlen(body), &out, NULL, &err))
         FAIL("taken: %s", body);
     EXPECT_STR(err.code, code);
     EXPECT_STR(err.param, param);
@@ -53,7 +53,7 @@ TEST(tokenize_takes_a_prompt_content_or_messages)
     api_error err;
     buf_init(&out, 1 << 16);
     static const char body[] = "{\"messages\":[{\"role\":\"user\",\"content\":\"A\"}]}";
-    EXPECT(api_tokenize(api_registry(), body, sizeof body - 1, &out, &err));
+    EXPECT(api_tokenize(api_registry(), body, sizeof body - 1, &out, NULL, &err));
     EXPECT(starts_with(&out, "{\"tokens\":[1,"));
     EXPECT(strstr(out.data, ",13,68,2,13,1,"));
     buf_free(&out);

@@ -267,6 +267,30 @@ TEST(a_completion_is_answered_whole_and_as_a_stream)
     EXPECT_EQ(stop(r), 0);
 }
 
+static void expect_ignored(const running *r, const char *path, const char *body, const char *names)
+{
+    reply out = {0};
+    EXPECT_EQ(ask(r, &out, post(path, "", body)), 200);
+    EXPECT_STR(reply_header(&out, "x-instructd-ignored"), names);
+    EXPECT_STR(reply_header(&out, "set-cookie"), "");
+    reply_free(&out);
+}
+
+TEST(a_reply_names_what_of_its_body_was_ignored)
+{
+    running *r = start();
+    expect_ignored(r, "/v1/completions", "{\"prompt\":\"a\",\"max_tokens\":1}", "");
+    expect_ignored(r, "/v1/completions", "{\"prompt\":\"a\",\"max_token\":1}", "max_token");
+    expect_ignored(r, "/v1/completions", "{\"max_tokens\":1,\"stream\":true,\"x\":[1]}", "x");
+    expect_ignored(r, "/v1/chat/completions",
+                   "{\"messages\":[{\"role\":\"user\",\"content\":\"a\"}],\"max_tokens\":1,"
+                   "\"store\":true,\"a\\r\\nSet-Cookie: x\":1}",
+                   "store, a*Set-Cookie*x");
+    expect_ignored(r, "/tokenize", "{\"prompt\":\"a\",\"tokens\":[]}", "tokens");
+    expect_ignored(r, "/detokenize", "{\"tokens\":[],\"prompt\":1}", "prompt");
+    EXPECT_EQ(stop(r), 0);
+}
+
 /* The value of a metric without labels. */
 static long metric(const running *r, const char *name)
 {
@@ -426,6 +450,8 @@ TEST(a_reward_model_scores_each_text_the_same_in_any_company)
                                  "{\"prompt\":\"good\",\"completion\":\"day\"}]}";
     EXPECT(reward_of(r, second, 0) != reward_of(r, second, 1));
     EXPECT(reward_of(r, second, 1) == reward_of(r, alone, 0));
+    expect_ignored(r, "/v1/rewards",
+                   "{\"input\":[{\"prompt\":\"a\",\"completion\":\"b\"}],\"n\":1}", "n");
     EXPECT_EQ(status_of(r, post("/v1/completions", "", "{\"prompt\":\"good\"}")), 400);
     EXPECT_EQ(stop(r), 0);
 }

@@ -43,19 +43,31 @@ static void answer(gen_request *request, buf *out)
     gen_reply_free(reply);
 }
 
+/* A header's value: whatever the names of a body are, one line of what may stand there. */
+static void check_header(const api_ignored *ignored)
+{
+    const size_t len = strlen(ignored->text);
+    if (len >= IGNORED_TEXT_BYTES ||
+        strspn(ignored->text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                              "_.-*+, ") != len)
+        abort();
+}
+
 static void try_generate(policy_registry *registry, gen_family family, const char *body, size_t len,
                          buf *out)
 {
     api_context context = {.registry = registry, .tenant = 1, .default_class = GEN_API};
     gen_request *request;
+    api_ignored ignored = {0};
     api_error err;
     buf_clear(out);
-    if (!api_generate_parse(family, body, len, &context, &request, &err)) {
+    if (!api_generate_parse(family, body, len, &context, &request, &ignored, &err)) {
         if (err.status < 400 || err.status > 503 || !err.message[0])
             abort();
         api_error_write(&err, out);
         return;
     }
+    check_header(&ignored);
     answer(request, out);
     gen_request_unref(request);
 }
@@ -67,16 +79,18 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         registry = load_registry();
     const char *body = (const char *)data;
     buf out;
+    api_ignored ignored = {0};
     api_error err;
     buf_init(&out, 64 << 20);
     try_generate(registry, GEN_COMPLETIONS, body, size, &out);
     try_generate(registry, GEN_CHAT, body, size, &out);
     buf_clear(&out);
-    if (!api_tokenize(registry, body, size, &out, &err))
+    if (!api_tokenize(registry, body, size, &out, &ignored, &err))
         api_error_write(&err, &out);
     buf_clear(&out);
-    if (!api_detokenize(registry, body, size, &out, &err))
+    if (!api_detokenize(registry, body, size, &out, &ignored, &err))
         api_error_write(&err, &out);
+    check_header(&ignored);
     buf_free(&out);
     return 0;
 }
