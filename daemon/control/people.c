@@ -3,6 +3,7 @@
 #include "api/people.h"
 #include "base/log.h"
 #include "base/metrics.h"
+#include "base/query.h"
 #include "base/random.h"
 #include "control/page.h"
 #include "human/notice.h"
@@ -22,9 +23,20 @@ static bool need_person(const control *c, const control_request *request, api_er
 
 /* ---- /v1/me ---- */
 
-/* A notice is for those whose words may be kept: the Playground's. */
-static bool write_me(const control *c, const key_info *key, control_reply *reply, api_error *err)
+/* The notice in the language that ?language= asks for; English for any that there is none in. */
+static const char *notice_text(const control_request *request)
 {
+    char language[8];
+    const bool german = query_value(request->query, "language", language, sizeof language) &&
+                        strcmp(language, "de") == 0;
+    return german ? NOTICE_TEXT_DE : NOTICE_TEXT;
+}
+
+/* A notice is for those whose words may be kept: the Playground's. */
+static bool write_me(const control *c, const control_request *request, control_reply *reply,
+                     api_error *err)
+{
+    const key_info *key = request->key;
     store_consent consent;
     error_text why;
     if (!key_is_playground(key)) {
@@ -37,7 +49,7 @@ static bool write_me(const control *c, const key_info *key, control_reply *reply
     if (status != STORE_OK && status != STORE_NOT_FOUND)
         return control_store_fail(err, status, NULL, &why);
     const api_notice notice = {.version = NOTICE_VERSION,
-                               .text = NOTICE_TEXT,
+                               .text = notice_text(request),
                                .consent = status == STORE_OK ? &consent : NULL};
     api_me_write(&reply->body, key, &notice);
     return true;
@@ -46,7 +58,7 @@ static bool write_me(const control *c, const key_info *key, control_reply *reply
 bool control_me_get(const control *c, const control_request *request, control_reply *reply,
                     api_error *err)
 {
-    return write_me(c, request->key, reply, err);
+    return write_me(c, request, reply, err);
 }
 
 bool control_consent_put(const control *c, const control_request *request, control_reply *reply,
@@ -68,7 +80,7 @@ bool control_consent_put(const control *c, const control_request *request, contr
         return control_store_fail(err, status, NULL, &why);
     log_event(LOG_INFO, "consent", "user=%s choice=%s", request->key->user,
               body.share ? "share" : "decline");
-    return write_me(c, request->key, reply, err);
+    return write_me(c, request, reply, err);
 }
 
 bool control_data_delete(const control *c, const control_request *request, control_reply *reply,

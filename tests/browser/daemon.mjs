@@ -14,7 +14,7 @@ const cli = join(root, "build/bin/instruct");
 
 /** People with keys of their own, and what these open. */
 const people = {
-  user: "playground",
+  user: "playground", ada: "playground", eve: "playground",
   anna: "label:demo,label:rank", bert: "label:demo,label:rank", cleo: "label:demo,label:rank",
   boss: "label:*,train,playground",
 };

@@ -12,6 +12,7 @@ if (!hasBrowser()) {
 }
 await import("./test_build.mjs");
 await import("./test_playground.mjs");
+await import("./test_people.mjs");
 await import("./test_hostile_text.mjs");
 await import("./test_training.mjs");
 await import("./test_label.mjs");

@@ -52,6 +52,9 @@ TEST(me_tells_who_a_key_is)
         "{\"object\":\"me\",\"user\":\"page\",\"role\":\"user\",\"scopes\":[\"playground\"],"
         "\"notice\":{\"version\":1,\"text\":\"If you agree");
     expect_reply(r, plain("GET", "/v1/me", PAGE_KEY), 200, "\"due\":true,\"choice\":null}");
+    expect_reply(r, plain("GET", "/v1/me?language=de", PAGE_KEY), 200,
+                 "\"notice\":{\"version\":1,\"text\":\"Wenn du zustimmst");
+    expect_reply(r, plain("GET", "/v1/me?language=fr", PAGE_KEY), 200, "\"text\":\"If you agree");
     expect_reply(r, plain("GET", "/v1/me", LABEL_KEY), 200,
                  "\"role\":\"trainer\",\"scopes\":[\"label:rank\"],\"notice\":null}");
     expect_reply(r, plain("GET", "/v1/me", ""), 200,

@@ -25,11 +25,16 @@ const outcomes = {
 function Side({ turn, name, hidden, chosen }: {
   turn: Turn; name: string; hidden: boolean; chosen: boolean;
 }) {
+  const growing = live.value.get(turn.id); // a vote may come, and be answered, before the end
   return (
     <section class={chosen ? "side chosen" : "side"} aria-label={name}>
       <header>
         <strong>{name}</strong>
-        {!hidden && <span class="mono small">{turn.answer?.model} {turn.answer?.policy}</span>}
+        {!hidden && (
+          <span class="mono small">
+            {growing ? `${growing.model} ${growing.policy.value}` : `${turn.answer?.model} ${turn.answer?.policy}`}
+          </span>
+        )}
       </header>
       <AnswerView turn={turn} hidden={hidden} inPair />
       {!chosen && !hidden && !live.value.size && (

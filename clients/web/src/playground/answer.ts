@@ -41,6 +41,7 @@ class Watch {
       answer.requestId = piece.requestId;
       growing.requestId.value = piece.requestId;
       answer.policy = piece.policy;
+      growing.policy.value = piece.policy;
     } else if (piece.kind === "text") {
       this.last = performance.now();
       this.first ||= this.last;
@@ -78,7 +79,7 @@ async function run(turns: string[], model: string, ask: (s: AbortSignal) => Ask 
   const watches = turns.map((turn) => {
     const text = conversation.value.turns[turn]?.text ?? "";
     const answer: Answer = { model, policy: "", requestId: "", finish: "running" };
-    return new Watch(answer, beginLive(turn, text, abort), text);
+    return new Watch(answer, beginLive(turn, model, text, abort), text);
   });
   try {
     const asked = await ask(abort.signal);

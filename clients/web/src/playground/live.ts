@@ -5,7 +5,9 @@ import type { Token } from "../api/generate";
 
 export interface Live {
   text: Signal<string>;
+  model: string; // as asked for
   requestId: Signal<string>; // "" until the server has taken the request
+  policy: Signal<string>; // likewise: what answers
   tokens: Token[];
   abort: AbortController;
 }
@@ -13,8 +15,9 @@ export interface Live {
 /** By turn. */
 export const live = signal<ReadonlyMap<string, Live>>(new Map());
 
-export function beginLive(turn: string, text: string, abort: AbortController): Live {
-  const begun: Live = { text: signal(text), requestId: signal(""), tokens: [], abort };
+export function beginLive(turn: string, model: string, text: string, abort: AbortController): Live {
+  const begun: Live =
+    { text: signal(text), model, requestId: signal(""), policy: signal(""), tokens: [], abort };
   live.value = new Map(live.value).set(turn, begun);
   return begun;
 }

@@ -1,7 +1,7 @@
 /** How each page begins. */
 import { render, type VNode } from "preact";
 import { takeKeyFromAddress } from "../base/key";
-import { loadMe } from "../state/me";
+import { watchMe } from "../state/me";
 import { watchServer } from "../state/server";
 import "../state/theme";
 import "../style/base.css";
@@ -10,5 +10,5 @@ export function start(page: VNode): void {
   takeKeyFromAddress();
   render(page, document.body);
   watchServer();
-  void loadMe();
+  watchMe();
 }

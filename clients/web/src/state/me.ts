@@ -2,6 +2,8 @@
 import { signal } from "@preact/signals";
 import { call, get, isMissing } from "../api/client";
 import type { Me } from "../api/types";
+import { language } from "../i18n/i18n";
+import { onServerEvent } from "./server";
 
 export const me = signal<Me | null>(null);
 /** The server has no such route: a version without the human side. Nothing is kept there. */
@@ -9,11 +11,20 @@ export const meMissing = signal(false);
 
 export async function loadMe(): Promise<void> {
   try {
-    me.value = await get<Me>("/v1/me");
+    me.value = await get<Me>(`/v1/me?language=${language.peek()}`);
   } catch (error) {
     me.value = null;
     meMissing.value = isMissing(error);
   }
+}
+
+/** Reads who one is: again when the notice is to be read in another language, and, while it is not known,
+ *  whenever the server is there again. */
+export function watchMe(): void {
+  language.subscribe(() => void loadMe());
+  onServerEvent((event) => {
+    if (event === "up" && !me.value) void loadMe();
+  });
 }
 
 export async function setConsent(choice: "share" | "decline"): Promise<void> {
