@@ -11,7 +11,9 @@ if (!hasBrowser()) {
   process.exit(0);
 }
 await import("./test_build.mjs");
+await import("./test_language.mjs");
 await import("./test_playground.mjs");
+await import("./test_code.mjs");
 await import("./test_people.mjs");
 await import("./test_hostile_text.mjs");
 await import("./test_training.mjs");

@@ -25,16 +25,22 @@ const agreement = { object: "label.agreement", kind: "rank", overall: share(0.72
 /** A desk whose next tasks are these; `got` holds what was handed in. */
 export async function startDesk(daemon, tasks) {
   const got = { rankings: [], skips: [], demonstrations: [], batches: [], agreement: [] };
-  const fails = { next: 0 };
+  const fails = { next: 0, lost: 0, status: 503 };
   const left = [...tasks];
   const take = (list) => (body, res) => {
     if (fails.next > 0) {
       fails.next--;
-      return json(res, 503, { error: { message: "busy", type: "unavailable_error", param: null, code: null } });
+      if (fails.status !== 503) left.shift(); // the task is no longer there
+      return json(res, fails.status, { error: { message: "busy", type: "unavailable_error", param: null, code: null } });
     }
     const known = got[list].some((one) => one.submission_id === body.submission_id);
     got[list].push(body);
     if (list !== "demonstrations" && !known) left.shift();
+    if (fails.lost > 0) {
+      fails.lost--;
+      res.writeHead(201, { "content-length": 50 });
+      return res.write("{", () => res.destroy()); // taken, and nobody is told
+    }
     json(res, known ? 200 : 201, { id: "label_1" });
   };
   const front = await startFront(daemon, {
@@ -111,7 +117,8 @@ test("nine outputs are ranked with two ties by the keyboard alone", async ({ bro
   equal("shown", ranking.shown.join(""), "abcdefghi");
   equal("quality", ranking.ratings.map((r) => r.overall_quality), [7, 6, 6, 5, 4, 3, 3, 2, 1]);
   equal("flags", ranking.ratings[0].flags.hallucination, null);
-  check(ranking.elapsed_ms.rate >= 0 && ranking.elapsed_ms.rank >= 0, "times are there");
+  check(ranking.elapsed_ms.rate > 0 && ranking.elapsed_ms.rank > 0,
+        `time of either step: ${JSON.stringify(ranking.elapsed_ms)}`);
   await page.waitForSelector("text=No task is waiting");
   expectClean(page);
   await page.context().close();
@@ -142,6 +149,76 @@ test("a reload keeps the draft, and a failed submit is sent again as the same on
   await until("the ranking", () => desk.got.rankings.length);
   equal("groups", desk.got.rankings[0].groups, [["b"], ["a", "c"], ["d"]]);
   await page.waitForSelector(".likert"); // the next task
+  await page.context().close();
+  await desk.stop();
+});
+
+/** Rates and ranks four outputs, one row each. */
+async function rankFour(page) {
+  await page.waitForSelector(".likert");
+  await rateAll(page, [7, 5, 3, 1]);
+  await page.keyboard.press("Control+Enter");
+  for (const n of [1, 2, 3, 4])
+    await page.selectOption(`[aria-label='Row of output ${n}']`, { value: String(n - 1) });
+}
+
+test("a ranking whose answer was lost is handed in once more as the same", async ({ browser, daemon }) => {
+  const desk = await startDesk(daemon, [task("task_l1", 4), task("task_l2", 4)]);
+  const page = await openDesk(browser, desk);
+  await rankFour(page);
+  desk.fails.lost = 1;
+  await page.click("text=Submit");
+  await page.waitForSelector(".toast.bad");
+  equal("the draft stays", await page.$$eval(".board .rank-card", (all) => all.length), 4);
+  await page.click("text=Submit");
+  await page.waitForSelector(".likert"); // the next task
+  equal("times it was sent", desk.got.rankings.length, 2);
+  equal("submissions", new Set(desk.got.rankings.map((r) => r.submission_id)).size, 1);
+  await page.context().close();
+  await desk.stop();
+});
+
+for (const [status, says] of [[409, "have dealt with this task already"], [404, "no longer there"]])
+  test(`a task that is over (${status}) says so and makes room for the next`, async ({ browser, daemon }) => {
+    const desk = await startDesk(daemon, [task("task_o1", 4), task("task_o2", 5)]);
+    const page = await openDesk(browser, desk);
+    await rankFour(page);
+    Object.assign(desk.fails, { next: 1, status });
+    await page.click("text=Submit");
+    await page.waitForSelector(`.toast.bad:has-text("${says}")`);
+    await page.waitForFunction(() => document.querySelectorAll(".dots button").length === 5);
+    equal("rankings", desk.got.rankings.length, 0);
+    await page.context().close();
+    await desk.stop();
+  });
+
+test("time is counted for the step that is open, while the page is seen", async ({ browser, daemon }) => {
+  const desk = await startDesk(daemon, [task("task_s", 4)]);
+  const page = await newPage(browser, desk.url);
+  await page.addInitScript(() => {
+    let clock = 0; // a clock that only the test moves
+    performance.now = () => clock;
+    globalThis.pass = (ms) => { clock += ms; };
+    let hidden = false;
+    Object.defineProperty(document, "hidden", { get: () => hidden });
+    globalThis.hide = (to) => { hidden = to; document.dispatchEvent(new Event("visibilitychange")); };
+  });
+  await page.goto(desk.url + "/label");
+  await page.waitForSelector(".likert");
+  await page.evaluate(() => { pass(2000); hide(true); pass(60_000); hide(false); pass(500); });
+  await rateAll(page, [7, 5, 3, 1]);
+  await page.keyboard.press("Control+Enter");
+  await page.waitForSelector(".board");
+  await page.evaluate(() => pass(3000));
+  await page.click("text=Back to the outputs");
+  await page.evaluate(() => pass(250));
+  await page.keyboard.press("Control+Enter");
+  for (const n of [1, 2, 3, 4])
+    await page.selectOption(`[aria-label='Row of output ${n}']`, { value: String(n - 1) });
+  await page.evaluate(() => pass(40));
+  await page.click("text=Submit");
+  await until("the ranking", () => desk.got.rankings.length);
+  equal("time", desk.got.rankings[0].elapsed_ms, { rate: 2750, rank: 3040 });
   await page.context().close();
   await desk.stop();
 });
@@ -251,6 +328,73 @@ test("a demonstration starts from the model's version and is handed in", async (
   const [demo] = desk.got.demonstrations;
   equal("demonstration", [demo.prompt, demo.completion, demo.source], ["Say hello.", "Hello!", "edited"]);
   check(/^req_/.test(demo.base_request_id), "it names the request it comes from");
+  await until("an empty form again", async () =>
+    (await page.inputValue("label:has-text('Prompt') textarea")) === "");
+  await page.context().close();
+  await desk.stop();
+});
+
+test("a few-shot prompt is written in its parts, and a reload keeps them", async ({ browser, daemon }) => {
+  const desk = await startDesk(daemon, []);
+  const page = await openDesk(browser, desk);
+  await page.click("text=Demonstrate");
+  await page.selectOption("label:has-text('Kind of prompt') select", "few_shot");
+  await page.fill("label:has-text('Instruction') textarea", "Say what the mood is.");
+  await page.fill("label:has-text('Query 1') textarea", "What a day!");
+  await page.fill("label:has-text('Response 1') textarea", "glad");
+  await page.click("text=One more example");
+  await page.fill("label:has-text('Query 3') textarea", "Oh dear.");
+  await page.fill("label:has-text('Response 3') textarea", "sorry");
+  await page.click("[aria-label='Delete: Example 2']");
+  await page.fill("label:has-text('Query to be answered') textarea", "Well.");
+  await page.reload();
+  await page.waitForSelector("label:has-text('Query to be answered')");
+  await page.fill("label:has(> span:text-is('Answer')) textarea", "resigned");
+  await page.click("text=Submit");
+  await until("the demonstration", () => desk.got.demonstrations.length);
+  const { submission_id, ...demo } = desk.got.demonstrations[0];
+  check(submission_id, "it has an id");
+  equal("demonstration", demo, { prompt_kind: "few_shot", prompt: "Say what the mood is.\n\n" +
+    "Query: What a day!\nResponse: glad\n\nQuery: Oh dear.\nResponse: sorry\n\nQuery: Well.\nResponse:",
+    category: "generation", completion: "resigned", source: "written" });
+  expectClean(page);
+  await page.context().close();
+  await desk.stop();
+});
+
+test("a user-based prompt is written beside its use case, which stays here", async ({ browser, daemon }) => {
+  const desk = await startDesk(daemon, []);
+  const page = await openDesk(browser, desk);
+  await page.click("text=Demonstrate");
+  await page.selectOption("label:has-text('Kind of prompt') select", "user_based");
+  await page.fill("label:has-text('Use case') textarea", "Product descriptions for a shop");
+  await page.fill("label:has(> span:text-is('Prompt')) textarea", "Describe this lamp.");
+  await page.selectOption("label:has-text('Category') select", "rewrite");
+  await page.reload();
+  equal("the use case", await page.inputValue("label:has-text('Use case') textarea"),
+        "Product descriptions for a shop");
+  await page.fill("label:has-text('Answer') textarea", "It shines.");
+  await page.click("text=Submit");
+  await until("the demonstration", () => desk.got.demonstrations.length);
+  const [demo] = desk.got.demonstrations;
+  equal("demonstration", [demo.prompt_kind, demo.prompt, demo.category, demo.completion, demo.use_case],
+        ["user_based", "Describe this lamp.", "rewrite", "It shines.", undefined]);
+  await page.context().close();
+  await desk.stop();
+});
+
+test("a batch asks for policies, outputs, overlap, a sample and gold", async ({ browser, daemon }) => {
+  const desk = await startDesk(daemon, []);
+  const page = await openDesk(browser, desk);
+  await page.click(".tabs >> text=New tasks");
+  for (const [label, value] of [["Policies that answer", "instruct, pol_0123456789abcdef"], ["Outputs a task", "9"],
+                                ["Share of tasks", "0.25"], ["Labelers of each", "4"], ["Labelers a task", "2"]])
+    await page.fill(`label:has-text('${label}') input`, value);
+  await page.check("text=Gold");
+  await page.click("text=Make tasks");
+  await until("the batch", () => desk.got.batches.length);
+  equal("batch", desk.got.batches[0], { source: "captured", overlap: 2, gold: true,
+    policies: ["instruct", "pol_0123456789abcdef"], k: 9, overlap_sample: { share: 0.25, n: 4 }, kind: "rank" });
   await page.context().close();
   await desk.stop();
 });

@@ -5,6 +5,7 @@ import { ApiError } from "../api/client";
 import type { Phrase } from "../i18n/catalogue";
 import { number, t } from "../i18n/i18n";
 import { ProblemNote } from "../shell/ProblemNote";
+import { onServerEvent } from "../state/server";
 import { Chart } from "../chart/Chart";
 import { readAgreement, type Agreement, type CriterionMode, type Figure, type TaskKind } from "./api";
 import { ToxicityTable } from "./ToxicityTable";
@@ -80,7 +81,12 @@ function Labelers({ rows }: { rows: Agreement["labelers"] }) {
 
 export function AgreementPage() {
   const [part, setPart] = useState<Part>(parts[0]);
-  useEffect(() => void load(part), [part]);
+  useEffect(() => {
+    void load(part);
+    return onServerEvent((event) => {
+      if (event === "up" && problem.value) void load(part);
+    });
+  }, [part]);
   if (problem.value)
     return <ProblemNote problem={problem.value} scope="train" retry={() => load(part)} />;
   const now = report.value;

@@ -1,23 +1,42 @@
 /** Writing demonstrations: a prompt of one's own or one that is waiting, and the answer it deserves. */
-import { useEffect, useState } from "preact/hooks";
+import { signal } from "@preact/signals";
+import { useState } from "preact/hooks";
 import { ApiError } from "../api/client";
 import { generate } from "../api/generate";
 import { newId } from "../base/id";
-import { forget, load, save } from "../base/storage";
+import { load, save } from "../base/storage";
 import { t } from "../i18n/i18n";
 import { say, sayError } from "../shell/messages";
 import { models } from "../state/server";
 import { categories, nextTask, promptKinds, submitDemonstration, type Demonstration } from "./api";
+import { newFewShot, promptOf, type FewShot } from "./few_shot";
+import { FewShotFields } from "./FewShotFields";
 
 const slot = "label.demonstration";
 
-const empty = (): Demonstration => ({
+/** A demonstration, and what helps to write its prompt and stays here. */
+interface Draft extends Demonstration {
+  few_shot?: FewShot;
+  use_case?: string;
+}
+
+const empty = (): Draft => ({
   submission_id: newId("sub"), prompt_kind: "plain", prompt: "", category: "generation",
   completion: "", source: "written",
 });
 
+const draft = signal<Draft>(load(slot, null) ?? empty());
+
+/** Each change is saved at once: a tab that closes behind it loses nothing. */
+function open(now: Draft): void {
+  draft.value = now;
+  save(slot, now);
+}
+
+const set = (part: Partial<Draft>) => open({ ...draft.value, ...part });
+
 /** The prompt of a waiting task, or nothing where there is none. */
-async function waitingPrompt(): Promise<Partial<Demonstration> | null> {
+async function waitingPrompt(): Promise<Partial<Draft> | null> {
   const task = await nextTask("demo");
   return task && { task_id: task.id, prompt: task.prompt };
 }
@@ -35,20 +54,29 @@ async function firstVersion(prompt: string): Promise<Pick<Demonstration, "comple
   return { completion, base_request_id };
 }
 
-function Selects({ demo, set }: { demo: Demonstration; set: (part: Partial<Demonstration>) => void }) {
+/** The prompt of a few-shot demonstration is what its parts make. */
+const ofParts = (few_shot: FewShot) => ({ few_shot, prompt: promptOf(few_shot) });
+
+function setKind(demo: Draft, prompt_kind: Draft["prompt_kind"]): void {
+  if (prompt_kind === "few_shot") set({ prompt_kind, ...ofParts(demo.few_shot ?? newFewShot()) });
+  else set({ prompt_kind, ...(demo.prompt_kind === "few_shot" ? { prompt: "" } : {}) });
+}
+
+function Selects({ demo }: { demo: Draft }) {
   return (
     <div class="two">
       <label class="field">
         <span>{t("prompt_kind")}</span>
         <select value={demo.prompt_kind} disabled={!!demo.task_id}
-                onChange={(e) => set({ prompt_kind: e.currentTarget.value as Demonstration["prompt_kind"] })}>
+                onChange={(e) => setKind(demo, e.currentTarget.value as Draft["prompt_kind"])}>
           {promptKinds.map((kind) => <option key={kind} value={kind}>{t(`prompt_${kind}`)}</option>)}
         </select>
+        {!demo.task_id && <small>{t(`prompt_${demo.prompt_kind}_text`)}</small>}
       </label>
       <label class="field">
         <span>{t("category")}</span>
         <select value={demo.category}
-                onChange={(e) => set({ category: e.currentTarget.value as Demonstration["category"] })}>
+                onChange={(e) => set({ category: e.currentTarget.value as Draft["category"] })}>
           {categories.map((category) => <option key={category} value={category}>{category}</option>)}
         </select>
       </label>
@@ -56,11 +84,35 @@ function Selects({ demo, set }: { demo: Demonstration; set: (part: Partial<Demon
   );
 }
 
+function Prompt({ demo }: { demo: Draft }) {
+  const parts = demo.task_id ? undefined : demo.prompt_kind === "few_shot" && demo.few_shot;
+  return (
+    <>
+      {parts && <FewShotFields parts={parts} onChange={(now) => set(ofParts(now))} />}
+      {!demo.task_id && demo.prompt_kind === "user_based" && (
+        <label class="field">
+          <span>{t("use_case")}</span>
+          <textarea rows={2} value={demo.use_case ?? ""}
+                    onInput={(e) => set({ use_case: e.currentTarget.value })} />
+        </label>
+      )}
+      <label class="field">
+        <span>{t("prompt")}</span>
+        <textarea rows={5} required readOnly={!!demo.task_id || !!parts} value={demo.prompt}
+                  onInput={(e) => set({ prompt: e.currentTarget.value })} />
+      </label>
+    </>
+  );
+}
+
+/** What goes to the server of a draft. */
+function sent({ few_shot: _, use_case: __, ...demo }: Draft): Demonstration {
+  return demo;
+}
+
 export function DemonstrationDesk() {
-  const [demo, setDemo] = useState<Demonstration>(() => load(slot, null) ?? empty());
+  const demo = draft.value;
   const [busy, setBusy] = useState(false);
-  const set = (part: Partial<Demonstration>) => setDemo((now) => ({ ...now, ...part }));
-  useEffect(() => void save(slot, demo), [demo]);
   const doing = async (work: () => Promise<void>) => {
     setBusy(true);
     await work().catch(sayError);
@@ -68,17 +120,17 @@ export function DemonstrationDesk() {
   };
   const takeWaiting = () => doing(async () => {
     const waiting = await waitingPrompt();
-    if (waiting) setDemo({ ...empty(), ...waiting });
+    if (waiting) open({ ...empty(), ...waiting });
     else say(t("no_tasks"));
   });
   const improve = () => doing(async () => set({ ...(await firstVersion(demo.prompt)), source: "edited" }));
   const submit = () => doing(async () => {
-    await submitDemonstration(demo).catch((error) => {
-      if (!(error instanceof ApiError && error.status === 409)) throw error;
+    const taken = await submitDemonstration(sent(demo)).then(() => true, (error) => {
+      if (error instanceof ApiError && error.status === 409) return false;
+      throw error;
     });
-    forget(slot);
-    setDemo(empty());
-    say(t("demonstration_sent"));
+    open(empty());
+    say(t(taken ? "demonstration_sent" : "done_already"), !taken);
   });
   return (
     <form class="desk card" onSubmit={(e) => { e.preventDefault(); void submit(); }}>
@@ -87,12 +139,8 @@ export function DemonstrationDesk() {
         <span class="spring" />
         <button type="button" disabled={busy} onClick={() => void takeWaiting()}>{t("take_waiting")}</button>
       </header>
-      <Selects demo={demo} set={set} />
-      <label class="field">
-        <span>{t("prompt")}</span>
-        <textarea rows={5} required readOnly={!!demo.task_id} value={demo.prompt}
-                  onInput={(e) => set({ prompt: e.currentTarget.value })} />
-      </label>
+      <Selects demo={demo} />
+      <Prompt demo={demo} />
       <label class="field">
         <span>{t("answer")}</span>
         <textarea rows={9} required value={demo.completion}

@@ -4,9 +4,10 @@ import { t } from "../i18n/i18n";
 import { HelpDialog } from "../shell/HelpDialog";
 import { IconButton } from "../shell/IconButton";
 import { ProblemNote } from "../shell/ProblemNote";
+import { onServerEvent } from "../state/server";
 import type { Task, TaskKind } from "./api";
 import { isComplete } from "./board";
-import { allRated, change, draft, task, undo, watchTime, type Draft } from "./draft";
+import { allRated, change, draft, goToStep, task, undo, watchTime, type Draft } from "./draft";
 import { keyHelp, listenForKeys } from "./keys";
 import { OutputText } from "./OutputText";
 import { RankBoard } from "./RankBoard";
@@ -17,7 +18,7 @@ import { asking, prefetch, problem, sending, skip, submit, takeNext } from "./wo
 /** From rating to ranking, or from ranking to the server. */
 function forward(kind: TaskKind): void {
   if (draft.value?.step !== "rate") return void submit(kind);
-  change({ step: "rank" });
+  goToStep("rank");
   prefetch(kind);
 }
 
@@ -26,7 +27,7 @@ function Steps({ task: given, draft: d, kind }: { task: Task; draft: Draft; kind
   const ready = allRated(given, d) && (!last || isComplete(d.board));
   return (
     <footer class="steps">
-      {last && <button type="button" onClick={() => change({ step: "rate" })}>{t("back_to_rating")}</button>}
+      {last && <button type="button" onClick={() => goToStep("rate")}>{t("back_to_rating")}</button>}
       {last && (
         <IconButton icon="again" label={t("keys_undo")} keys="u" disabled={!d.undo.length} onClick={undo} />
       )}
@@ -67,6 +68,9 @@ export function RankDesk({ kind }: { kind: TaskKind }) {
   const now = useRef({ at, scale, focus });
   now.current = { at, scale, focus };
   useEffect(() => void takeNext(kind), [kind]);
+  useEffect(() => onServerEvent((event) => {
+    if (event === "up" && problem.value) void takeNext(kind);
+  }), [kind]);
   useEffect(watchTime, []);
   useEffect(() => { setAt(0); setFocus(null); }, [task.value?.id]);
   useEffect(() => listenForKeys({

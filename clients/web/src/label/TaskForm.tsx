@@ -22,7 +22,7 @@ function Counts() {
   return (
     <dl class="facts">
       {counts.value.map(({ kind, state, n }) => (
-        <div key={kind + state}><dt>{t(`kind_${kind}`)}: {state}</dt><dd>{figure(n)}</dd></div>
+        <div key={kind + state}><dt>{t(`kind_${kind}`)}: {t(`state_${state}`)}</dt><dd>{figure(n)}</dd></div>
       ))}
     </dl>
   );
@@ -33,6 +33,7 @@ export function TaskForm() {
   const [tasks, setTasks] = useState<Omit<NewTasks, "kind">>({
     source: "captured", policies: [], k: 4, overlap: 1, gold: false,
   });
+  const [sample, setSample] = useState({ share: 0.1, n: 3 }); // of tasks, for agreement
   const set = (part: Partial<typeof tasks>) => setTasks((now) => ({ ...now, ...part }));
   const submit = async () => {
     try {
@@ -41,7 +42,8 @@ export function TaskForm() {
         policies: policies.length ? policies : models.value.slice(0, 1).map((m) => m.id),
         ...(k ? { k } : {}),
       };
-      const made = await createTasks({ ...others, ...outputs, ...kindOf(ask) });
+      const more = sample.share > 0 && sample.n > (tasks.overlap ?? 1) ? { overlap_sample: sample } : {};
+      const made = await createTasks({ ...others, ...outputs, ...more, ...kindOf(ask) });
       say(t("tasks_made", { n: figure(made.tasks) }));
       await loadCounts();
     } catch (error) {
@@ -78,6 +80,16 @@ export function TaskForm() {
           <span>{t("task_overlap")}</span>
           <input type="number" min={1} max={9} value={tasks.overlap}
                  onInput={(e) => set({ overlap: Number(e.currentTarget.value) })} />
+        </label>
+        <label class="field">
+          <span>{t("overlap_share")}</span>
+          <input type="number" min={0} max={1} step={0.05} value={sample.share}
+                 onInput={(e) => setSample({ ...sample, share: Number(e.currentTarget.value) })} />
+        </label>
+        <label class="field">
+          <span>{t("overlap_n")}</span>
+          <input type="number" min={1} max={9} value={sample.n}
+                 onInput={(e) => setSample({ ...sample, n: Number(e.currentTarget.value) })} />
         </label>
         <label class="switch">
           <input type="checkbox" checked={tasks.gold ?? false}

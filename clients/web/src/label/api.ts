@@ -66,13 +66,14 @@ export interface NewTasks {
   policies: string[];
   k?: number;
   overlap?: number;
+  overlap_sample?: { share: number; n: number };
   gold?: boolean;
 }
 export const createTasks = (tasks: NewTasks) => post<{ tasks: number }>("/v1/labels/tasks", tasks);
 
 export interface TaskCount {
   kind: TaskKind;
-  state: string;
+  state: "sampling" | "open" | "done" | "failed";
   n: number;
 }
 export const countTasks = async () =>

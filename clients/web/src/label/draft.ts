@@ -42,6 +42,7 @@ function newDraft(given: Task): Draft {
 
 /** Opens the task, with the draft that this browser may have of it. */
 export function openTask(given: Task | null): void {
+  countedUntil = performance.now();
   task.value = given;
   draft.value = given && load<Draft | null>(slot(given.id), null) || (given && newDraft(given));
 }
@@ -55,6 +56,12 @@ export function change(part: Partial<Draft>): void {
   if (!draft.value || !task.value) return;
   draft.value = { ...draft.value, ...part };
   save(slot(task.value.id), draft.value);
+}
+
+/** From rating to ranking or back; the time so far belongs to the step that ends. */
+export function goToStep(step: Step): void {
+  countTime();
+  change({ step });
 }
 
 export function rate(output: string, part: Partial<Rating>): void {
@@ -94,16 +101,34 @@ export function rankingOf(given: Task, d: Draft): Ranking {
   };
 }
 
+let countedUntil = 0;
+let seen = true; // the page, since countedUntil
+const mostMs = 604_800_000; // of a step, as the server takes it
+
+/** Adds the time since it was last called to the step that is open, if the page was seen. */
+export function countTime(): void {
+  const now = performance.now();
+  const d = draft.value;
+  if (d && seen) {
+    const ms = Math.min(mostMs, d.elapsed[d.step] + now - countedUntil);
+    change({ elapsed: { ...d.elapsed, [d.step]: ms } });
+  }
+  countedUntil = now;
+}
+
 /** Counts the time of the step that is open, while the page is seen; returns the way to stop. */
 export function watchTime(): () => void {
   const everyMs = 1000;
-  let last = performance.now();
-  const timer = setInterval(() => {
-    const now = performance.now();
-    const d = draft.value;
-    if (d && !document.hidden)
-      change({ elapsed: { ...d.elapsed, [d.step]: d.elapsed[d.step] + (now - last) } });
-    last = now;
-  }, everyMs);
-  return () => clearInterval(timer);
+  const look = () => {
+    countTime();
+    seen = !document.hidden;
+  };
+  countedUntil = performance.now();
+  seen = !document.hidden;
+  document.addEventListener("visibilitychange", look);
+  const timer = setInterval(countTime, everyMs);
+  return () => {
+    document.removeEventListener("visibilitychange", look);
+    clearInterval(timer);
+  };
 }

@@ -2,10 +2,11 @@
 import { signal } from "@preact/signals";
 import { ApiError } from "../api/client";
 import { newId } from "../base/id";
+import type { Phrase } from "../i18n/catalogue";
 import { t } from "../i18n/i18n";
 import { say, sayError } from "../shell/messages";
 import { nextTask, submitRanking, submitSkip, type SkipReason, type Task, type TaskKind } from "./api";
-import { allRated, closeTask, draft, openTask, rankingOf, task } from "./draft";
+import { allRated, closeTask, countTime, draft, openTask, rankingOf, task } from "./draft";
 import { isComplete } from "./board";
 
 export const problem = signal<ApiError | null>(null);
@@ -41,16 +42,24 @@ export async function takeNext(kind: TaskKind, done: string | null = null): Prom
   asking.value = false;
 }
 
-/** A task that somebody has answered already (409) is as good as handed in. */
-const isDone = (error: unknown) => error instanceof ApiError && error.status === 409;
+/** Why a task needs no more work though it was not taken: dealt with already, in another window
+ *  perhaps, or taken back by whoever wrote its prompt. */
+function overBecause(error: unknown): Phrase | null {
+  const status = error instanceof ApiError ? error.status : 0;
+  return status === 409 ? "done_already" : status === 404 ? "task_gone" : null;
+}
 
 async function handIn(kind: TaskKind, send: () => Promise<unknown>, thanks: string): Promise<void> {
   if (sending.value) return;
   sending.value = true;
   const done = task.value?.id ?? null;
   try {
-    await send().catch((error) => { if (!isDone(error)) throw error; });
-    say(thanks);
+    const over = await send().then(() => null, (error) => {
+      const why = overBecause(error);
+      if (why) return why;
+      throw error;
+    });
+    say(over ? t(over) : thanks, !!over);
     closeTask();
     await takeNext(kind, done);
   } catch (error) {
@@ -60,6 +69,7 @@ async function handIn(kind: TaskKind, send: () => Promise<unknown>, thanks: stri
 }
 
 export async function submit(kind: TaskKind): Promise<void> {
+  countTime();
   const given = task.value;
   const d = draft.value;
   if (!given || !d) return;

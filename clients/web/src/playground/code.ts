@@ -1,16 +1,22 @@
 /** The request on the screen as a program, in four tongues. The key is always $INSTRUCTD_API_KEY. */
 import { pathOf, requestBody, type Ask } from "../api/generate";
+import { t } from "../i18n/i18n";
 import { messagesTo, rootId, shownPath } from "./conversation";
 import { draft } from "./context";
 import { conversation } from "./history";
 import { leftModel, resolved } from "./models";
 import { requestOptions, settings } from "./params";
 
+/** What would be sent now; where nothing has been said yet, one of the page's ideas. */
 function currentAsk(): Ask {
   const c = conversation.value;
-  if (c.mode === "complete") return { prompt: draft.value + settings.value.startText };
+  const text = draft.value;
+  if (c.mode === "complete")
+    return { prompt: (text.trim() ? text : t("idea_story")) + settings.value.startText };
   const messages = messagesTo(c, shownPath(c).at(-1)?.id ?? rootId);
-  if (draft.value.trim()) messages.push({ role: "user", content: draft.value });
+  if (text.trim()) messages.push({ role: "user", content: text });
+  else if (!messages.some((m) => m.role === "user"))
+    messages.push({ role: "user", content: t("idea_sky") });
   return { messages };
 }
 
@@ -76,27 +82,41 @@ function javascript({ ask, body }: Request): string {
   ].join("\n");
 }
 
-const flags: Record<string, string> = {
-  max_tokens: "--max-tokens", temperature: "--temperature", top_p: "--top-p", top_k: "--top-k",
-  min_p: "--min-p", seed: "--seed", presence_penalty: "--presence-penalty",
-  frequency_penalty: "--frequency-penalty",
-};
+const flags = new Set([
+  "max_tokens", "temperature", "top_p", "top_k", "min_p", "seed", "presence_penalty",
+  "frequency_penalty", "n",
+]);
 
+/** The words for one field, or null where the command line has none for it. */
+function optionOf(name: string, value: any): string[] | null {
+  const flag = "--" + name.replaceAll("_", "-");
+  if (flags.has(name)) return [`${flag} ${value}`];
+  if (name === "stop") return value.map((stop: string) => `${flag} ${shellQuoted(stop)}`);
+  if (name === "logit_bias")
+    return Object.entries(value).map(([id, bias]) => `${flag} ${id}=${bias}`);
+  return null;
+}
+
+/** One message of a conversation; what the command line cannot say stands below as a remark. */
 function cli({ ask, body }: Request): string {
+  const { model, prompt: _, messages: __, logprobs, top_logprobs, ...fields } = body;
   const words = [`INSTRUCTD_URL=${location.origin} instruct`];
-  if ("messages" in ask) {
-    const system = ask.messages.find((m) => m.role === "system")?.content;
-    const last = ask.messages.findLast((m) => m.role === "user")?.content ?? "";
-    words.push("chat", shellQuoted(last));
-    if (system) words.push("--system", shellQuoted(system));
-  } else {
-    words.push("complete", shellQuoted(String(ask.prompt)));
+  const left: string[] = [];
+  const chat = "messages" in ask;
+  words.push(chat ? "chat" : "complete", `--model ${shellQuoted(String(model))}`);
+  const system = chat && ask.messages.find((m) => m.role === "system")?.content;
+  if (system) words.push(`--system ${shellQuoted(system)}`);
+  for (const [name, value] of Object.entries(fields)) {
+    const options = optionOf(name, value);
+    if (options) words.push(...options);
+    else left.push(name);
   }
-  words.push("--model", String(body["model"]));
-  for (const [name, flag] of Object.entries(flags))
-    if (body[name] !== undefined) words.push(flag, String(body[name]));
-  for (const stop of settings.value.stop) words.push("--stop", shellQuoted(stop));
-  return words.join(" ");
+  if (logprobs) words.push(`--logprobs ${chat ? top_logprobs : logprobs}`);
+  const said = chat ? ask.messages.filter((m) => m.role !== "system") : [];
+  if (said.length > 1) left.push("messages[…]");
+  words.push("--", shellQuoted(chat ? (said.findLast((m) => m.role === "user")?.content ?? "")
+                                    : String(ask.prompt)));
+  return words.join(" ") + left.map((name) => `\n# ${t("code_left_out", { name })}`).join("");
 }
 
 export const codeLanguages = { curl, Python: python, JavaScript: javascript, instruct: cli };
