@@ -15,6 +15,7 @@ await import("./test_language.mjs");
 await import("./test_playground.mjs");
 await import("./test_code.mjs");
 await import("./test_people.mjs");
+await import("./test_keyboard.mjs");
 await import("./test_hostile_text.mjs");
 await import("./test_training.mjs");
 await import("./test_label.mjs");
