@@ -1,9 +1,11 @@
 // Every page in light and dark, wide and at 360 pixels: no finding of axe, no sideways scroll; pictures
 // stay in build/screenshots.
 import { axeFindings, newPage, picture, sidewaysScroll } from "./browser.mjs";
-import { equal, test } from "./harness.mjs";
+import { keyOf } from "./daemon.mjs";
+import { check, equal, test } from "./harness.mjs";
 import { openDesk, startDesk, toxicityTask } from "./test_label.mjs";
-import { ask, openPlayground, secondPolicy } from "./test_playground.mjs";
+import { englishLeft } from "./test_language.mjs";
+import { ask, openPlayground, secondPolicy, withSettings } from "./test_playground.mjs";
 import { openWithKey } from "./test_training.mjs";
 
 const shapes = [
@@ -120,3 +122,111 @@ for (const shape of shapes)
       await desk.stop();
     });
   }
+
+/** What opens above a page: dialogs, drawers, the notice. */
+for (const shape of shapes)
+  for (const colorScheme of ["light", "dark"]) {
+    const options = { width: shape.width, height: shape.height, colorScheme };
+    const name = (what) => `${what}-${shape.name}-${colorScheme}`;
+
+    test(`what opens above the Playground, ${shape.name}, ${colorScheme}`, async ({ browser, daemon }) => {
+      const page = await newPage(browser, daemon.url, options);
+      await withSettings(page, { numbers: { temperature: 0.7, max_tokens: 8, top_p: 1 } });
+      await page.goto(`${daemon.url}/#key=${keyOf("user")}`);
+      await page.waitForSelector(".notice");
+      await look(page, name("playground-notice"));
+      for (const button of [".notice >> text=Share what I type", ".ideas button >> nth=0", "#draft"])
+        await page.click(button, { trial: true }); // nothing lies above it
+      await ask(page, "Good morning");
+      await page.waitForSelector(".answer footer");
+      await page.click(".answer .actions button >> nth=0", { trial: true });
+      check((await page.locator(".chat").boundingBox()).height > 150, "there is room to read");
+      const dialogs = { code: "[aria-label='View code']", help: "[aria-label=Help]",
+                        key: "[aria-label='API key']", privacy: ".privacy button.link" };
+      for (const [what, button] of Object.entries(dialogs)) {
+        await page.click(button);
+        await page.waitForSelector("dialog[open]");
+        await look(page, name(`playground-${what}`));
+        await page.click("dialog[open] [aria-label=Close]");
+      }
+      await page.click('.user [aria-label="Edit"]');
+      await look(page, name("playground-edit"));
+      if (shape.name === "phone") {
+        await page.click("[aria-label=History].icon-button");
+        await look(page, name("playground-history"));
+        await page.click("aside.open >> text=Delete all");
+      } else {
+        await page.click("text=Delete all");
+      }
+      await page.waitForSelector("dialog[open] .question");
+      await look(page, name("playground-question"));
+      await page.context().close();
+    });
+
+    test(`what opens above the desk and training, ${shape.name}, ${colorScheme}`, async ({ browser, daemon }) => {
+      const desk = await startDesk(daemon, [task]);
+      const page = await openDesk(browser, desk, options);
+      await page.waitForSelector(".likert");
+      for (const [key, what] of [["s", "skip"], ["?", "help"]]) {
+        await page.keyboard.press(key);
+        await page.waitForSelector("dialog[open]");
+        await look(page, name(`label-${what}`));
+        await page.keyboard.press("Escape");
+      }
+      await page.click(".tabs >> text=Demonstrate");
+      await page.selectOption("label:has-text('Kind of prompt') select", "few_shot");
+      await look(page, name("label-few-shot"));
+      await page.context().close();
+      await desk.stop();
+      const training = await openWithKey(browser, daemon, "/training", options);
+      await training.click(".page header .chip:text-is('Data sets')");
+      await training.click("text=New data set");
+      await look(training, name("training-new-dataset"));
+      await training.context().close();
+    });
+  }
+
+test("no page in German says an English word, or is too wide for a phone", async ({ browser, daemon }) => {
+  await secondPolicy(daemon);
+  const options = { width: 360, height: 740, locale: "de-DE" };
+  const lookGerman = async (page, what) => {
+    await look(page, `${what}-phone-german`);
+    equal(`English on ${what}`, await englishLeft(page), []);
+  };
+  const page = await newPage(browser, daemon.url, options);
+  await withSettings(page, { numbers: { temperature: 0.7, max_tokens: 8, top_p: 1 }, alternatives: 5 });
+  await page.goto(`${daemon.url}/#key=${keyOf("user")}`);
+  await page.waitForSelector(".notice");
+  await lookGerman(page, "playground-welcome");
+  await ask(page, "Guten Morgen");
+  await page.waitForSelector(".token");
+  await page.click(".token");
+  await lookGerman(page, "playground");
+  await page.click("[aria-label=Einstellungen].icon-button");
+  await lookGerman(page, "playground-settings");
+  await page.context().close();
+  for (const [path, seen] of [["/training", ".chart canvas"], ["/policies", ".policy-card"]]) {
+    const other = await openWithKey(browser, daemon, path, options);
+    await other.waitForSelector(seen);
+    await lookGerman(other, path.slice(1));
+    await other.context().close();
+  }
+  const desk = await startDesk(daemon, [task]);
+  const label = await openDesk(browser, desk, options);
+  await label.waitForSelector(".likert");
+  await lookGerman(label, "label-rate");
+  for (const quality of [6, 3, 5, 2]) {
+    await label.keyboard.press(String(quality));
+    await label.keyboard.press("j");
+  }
+  await label.keyboard.press("Control+Enter");
+  await label.waitForSelector(".board");
+  await lookGerman(label, "label-rank");
+  for (const part of ["Vormachen", "Übereinstimmung", "Neue Aufgaben"]) {
+    await label.click(`.tabs >> text=${part}`);
+    await label.waitForTimeout(100);
+    await lookGerman(label, `label-${part}`);
+  }
+  await label.context().close();
+  await desk.stop();
+});
