@@ -13,6 +13,7 @@ if (!hasBrowser()) {
 await import("./test_build.mjs");
 await import("./test_language.mjs");
 await import("./test_playground.mjs");
+await import("./test_settings.mjs");
 await import("./test_code.mjs");
 await import("./test_people.mjs");
 await import("./test_keyboard.mjs");

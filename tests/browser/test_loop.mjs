@@ -85,8 +85,8 @@ async function build(page, kind) {
   return made.files.train;
 }
 
-/** Starts a job from the form, and gives its policy once it has succeeded. */
-async function train(page, daemon, method, file, fields, publish) {
+/** Starts a job from the form, and gives its policy once it has succeeded and the page has drawn its curves. */
+async function train(page, daemon, method, file, fields, curves, publish) {
   await page.reload();
   await page.click("text=New job");
   await page.selectOption("dialog select >> nth=0", method);
@@ -105,6 +105,10 @@ async function train(page, daemon, method, file, fields, publish) {
     return ["succeeded", "failed", "cancelled"].includes(now.status) && now;
   });
   equal(`${method} (${job.error?.message ?? ""})`, job.status, "succeeded");
+  await page.waitForSelector(`.job header .tag:text-is("succeeded")`);
+  for (const curve of curves)
+    await until(`a point of ${curve}`, () => page.$$eval(".chart", (all, curve) => all.some((chart) =>
+      chart.querySelector("figcaption span").textContent === curve && Number(chart.dataset.points) > 0), curve));
   return job.fine_tuned_model;
 }
 
@@ -117,11 +121,11 @@ test("prompts become rankings, rankings a reward model, PPO a policy, and the Pl
   equal("agreement of labelers who all rank by id", overall.agreement, 1);
   const page = await openAs(browser, daemon, "boss", "/training");
   const judge = await train(page, daemon, "reward_model", await build(page, "rm"),
-    { n_epochs: 1, batch_size: 4, learning_rate: 0.0001 });
+    { n_epochs: 1, batch_size: 4, learning_rate: 0.0001 }, ["loss", "rm_accuracy"]);
   const learned = await train(page, daemon, "ppo", await build(page, "ppo"), {
     reward_model: judge, episodes: 16, batch_size: 8, minibatch_size: 4, max_response_tokens: 8,
     ptx_coef: 0, learning_rate: 0.0001,
-  }, "instruct");
+  }, ["reward", "kl", "value_loss", "rm_score", "tokens_per_second"], "instruct");
   await page.context().close();
 
   await playground.waitForSelector(`.badge:has-text("${learned}")`);

@@ -157,6 +157,13 @@ test("the pages work while training runs", async ({ browser, daemon }) => {
       await page.click("dialog .primary");
       await page.waitForSelector("text=No task is waiting");
     }
+    if (path === "/training") {
+      await until("a point of the serving gap", async () => {
+        await daemon.call("POST", "/v1/completions", { prompt: "a", max_tokens: 50, ignore_eos: true });
+        return page.$$eval(".chart", (all) => all.some((chart) =>
+          chart.textContent.includes("serving gap") && Number(chart.dataset.points) > 0));
+      });
+    }
     expectClean(page);
     await page.context().close();
   }
