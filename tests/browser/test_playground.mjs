@@ -129,7 +129,7 @@ test("an answer cut at its length is continued", async ({ browser, daemon }) => 
   const before = (await shown()).trim().slice(0, 5);
   const turns = await page.$$eval(".answer", (all) => all.length);
   const asked = page.waitForRequest((r) => r.url().endsWith("/v1/completions"));
-  await page.click("text=Continue");
+  await page.click("button:text-is('Continue')");
   const { prompt } = (await asked).postDataJSON();
   const { count } = await daemon.call("POST", "/tokenize", { messages: [{ role: "user", content: "Hello" }] });
   check(prompt.length > count, "the prompt goes on inside the answer");
@@ -137,6 +137,26 @@ test("an answer cut at its length is continued", async ({ browser, daemon }) => 
   check((await shown()).trim().startsWith(before), "what stood there stays");
   equal("answers", await page.$$eval(".answer", (all) => all.length), turns);
   await page.context().close();
+});
+
+test("an answer that holds U+0000 is continued and answered", async ({ browser, daemon }) => {
+  const front = await startFront(daemon, { "POST /v1/chat/completions": async (_, res) => {
+    res.writeHead(200, { "content-type": "text/event-stream" });
+    res.end(`data: ${JSON.stringify({ model: "instruct", choices: [
+      { index: 0, delta: { content: "a\0b" }, finish_reason: "length" }] })}\n\ndata: [DONE]\n\n`);
+  } });
+  const page = await openPlayground(browser, front.url);
+  await ask(page, "Hello");
+  await answered(page);
+  const continued = page.waitForResponse((r) => r.url().endsWith("/v1/completions"));
+  await page.click("button:text-is('Continue')");
+  equal("continued", (await continued).status(), 200);
+  await answered(page);
+  const asked = page.waitForRequest((r) => r.url().endsWith("/v1/chat/completions"));
+  await ask(page, "And then?");
+  check((await asked).postDataJSON().messages[1].content.startsWith("a\ufffdb"), "the first answer goes along");
+  await page.context().close();
+  await front.stop();
 });
 
 test("complete mode writes on, and what it wrote can be kept", async ({ browser, daemon }) => {

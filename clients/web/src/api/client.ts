@@ -20,6 +20,11 @@ export interface CallOptions {
   signal?: AbortSignal | undefined;
 }
 
+/** The value as JSON that the server takes. A model may write U+0000, which RFC 8259 lets a string hold and
+ *  the server refuses; U+FFFD stands for it, so that such an answer can still be gone on from. */
+const toJson = (value: unknown) =>
+  JSON.stringify(value, (_, part) => (typeof part === "string" ? part.replaceAll("\0", "\ufffd") : part));
+
 async function errorOf(response: Response): Promise<ApiError> {
   const text = await response.text().catch(() => "");
   try {
@@ -38,7 +43,7 @@ export async function call(method: string, path: string, options: CallOptions = 
   const init: RequestInit = { method, headers, cache: "no-store" };
   if (options.body !== undefined) {
     headers["content-type"] = "application/json";
-    init.body = JSON.stringify(options.body);
+    init.body = toJson(options.body);
   } else if (options.form) {
     init.body = options.form;
   }
