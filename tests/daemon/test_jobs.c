@@ -31,12 +31,13 @@ TEST(a_job_goes_from_validating_to_succeeded_and_tells_all_of_it)
     const char *id = create_job(&s, (wish){.n_steps = 5});
     await_status(&s, id, STORE_JOB_SUCCEEDED);
 
-    statuses_told(&s, id, told, sizeof told);
-    EXPECT_STR(told, "validating_files queued running succeeded ");
     expect_event(&s, id, "Created fine-tuning job: ftjob-");
     expect_event(&s, id, "Files validated");
     expect_event(&s, id, "The job started");
     expect_event(&s, id, "successfully completed");
+    /* A status is told once the row has it, and before the job's words about it. */
+    statuses_told(&s, id, told, sizeof told);
+    EXPECT_STR(told, "validating_files queued running succeeded ");
 
     store_metrics_row *rows;
     size_t n;
