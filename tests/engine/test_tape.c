@@ -116,6 +116,7 @@ TEST(log_probs_of_any_shape_equal_the_serving_engine)
 /* Thirty layers deep, where the two engines' orders of sums have parted further. */
 TEST(log_probs_of_the_default_model_equal_the_serving_engine)
 {
+    test_skip_unless_heavy();
     expect_equals_serving(test_model(), 1e-4);
 }
 

@@ -137,6 +137,18 @@ const char *test_data(const char *name)
     return joined(TEST_SOURCE_DIR "/tests", name);
 }
 
+bool test_heavy_allowed(void)
+{
+    const char *heavy = getenv("INSTRUCTD_TEST_HEAVY");
+    return !heavy || strcmp(heavy, "0") != 0;
+}
+
+void test_skip_unless_heavy(void)
+{
+    if (!test_heavy_allowed())
+        SKIP("INSTRUCTD_TEST_HEAVY=0: minutes of the same arithmetic");
+}
+
 const char *test_shared(const char *name)
 {
     const char *base = getenv("INSTRUCTD_SHARED");

@@ -53,6 +53,11 @@ void test_near(const char *file, int line, const char *what, double got, double 
  * when the child came to its end. */
 int test_in_child(void (*fn)(void *arg), void *arg);
 
+/* False under INSTRUCTD_TEST_HEAVY=0: only code is to be walked, not minutes of the same arithmetic. */
+bool test_heavy_allowed(void);
+/* Skips the running test then. */
+void test_skip_unless_heavy(void);
+
 /* An empty directory for the running test, removed with its contents when the test ends. */
 const char *test_dir(void);
 /* $INSTRUCTD_SHARED or ../shared beside the source tree + "/" + name; skips when it is absent. */

@@ -10,14 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Ends the running test where only code is to be walked, not figures reached: under sanitizers. */
-static inline void skip_light(void)
-{
-    const char *heavy = getenv("INSTRUCTD_TEST_HEAVY");
-    if (heavy && strcmp(heavy, "0") == 0)
-        SKIP("INSTRUCTD_TEST_HEAVY=0: minutes of the same arithmetic");
-}
-
 /* A path below the test's directory; one of four buffers. */
 static inline const char *in_dir(const char *name)
 {

@@ -175,7 +175,7 @@ TEST(ptx_keeps_the_language_at_equal_reward_and_beta_does_not)
                                 .plain = 30,
                                 .ptx = 240,
                                 .held_back = 60};
-    skip_light();
+    test_skip_unless_heavy();
     expect_ptx_to_pay(&small);
 }
 

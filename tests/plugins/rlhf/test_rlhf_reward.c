@@ -367,7 +367,7 @@ enum { HELD_OUT = 4000, PAIRS = 20000, FEW = 2000 };
 /* s and the table's ceilings; `spread` is the standard deviation of a pair's log-loss. */
 static void expect_ceiling(double s, double accuracy, double log_loss, double spread)
 {
-    skip_light();
+    test_skip_unless_heavy();
     static const char *const numbers =
         "{\"hyperparameters\":{\"n_epochs\":1,\"batch_size\":64,\"learning_rate\":0.003}}";
     world w;

@@ -177,7 +177,7 @@ static void expect_weights(const mock_host *m)
 
 static void expect_optimum(double beta, float sampler_noise, const char *numbers)
 {
-    skip_light();
+    test_skip_unless_heavy();
     static world w;
     static double ref[SEQUENCES], logp[SEQUENCES], best[SEQUENCES];
     char method[1024];
@@ -259,7 +259,7 @@ typedef struct lengths {
 /* 60 iterations of 32 episodes with fifteen letters and an end: one in sixteen tokens at first. */
 static lengths shorten(eng_serve_type sampler, const char *numbers)
 {
-    skip_light();
+    test_skip_unless_heavy();
     char method[1024];
     mock_host *m = mock_host_create(&(mock_options){.dir = test_dir(), .sampler = sampler});
     mock_host_policy(m, "letters", make_letter_model("ended", true, 1, 32, 4));
