@@ -53,7 +53,7 @@ void test_near(const char *file, int line, const char *what, double got, double 
  * when the child came to its end. */
 int test_in_child(void (*fn)(void *arg), void *arg);
 
-/* False under INSTRUCTD_TEST_HEAVY=0: only code is to be walked, not minutes of the same arithmetic. */
+/* False under INSTRUCTD_TEST_HEAVY=0: code is walked, without minutes of the same arithmetic. */
 bool test_heavy_allowed(void);
 /* Skips the running test then. */
 void test_skip_unless_heavy(void);
