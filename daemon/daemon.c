@@ -613,6 +613,7 @@ instructd *daemon_create(const daemon_options *options, error_text *err)
         return NULL;
     }
     signal(SIGPIPE, SIG_IGN); /* a client that left is an error of its write, not our end */
+    signal(SIGXFSZ, SIG_IGN); /* so is a file that may not grow */
     d->options = *options;
     d->lock_fd = -1;
     d->spare.percent = spare_percent(&options->config);

@@ -3,6 +3,7 @@
 
 #include "base/data_files.h"
 #include "control/datasets.h"
+#include "human/pii.h"
 
 #include <cjson/cJSON.h>
 #include <sys/stat.h>
@@ -228,6 +229,49 @@ TEST(personal_data_is_kept_out_of_training_files_and_counted)
     done(NULL, &b);
     b = build(r, "{\"name\":\"p\",\"kind\":\"ppo\",\"fractions\":{\"test\":1}}");
     EXPECT_EQ(b.test, 3);
+    done(r, &b);
+}
+
+/* Of each kind a text that holds it, and one that only looks so. */
+TEST(each_kind_of_personal_data_is_kept_out_and_what_only_looks_so_is_not)
+{
+    static const char *const kinds[][3] = {
+        {"email", "write to jo@mail.org <0>", "write to jo@localhost <0>"},
+        {"ip", "it came from 8.8.4.4 <1>", "it came from 192.168.1.7 <1>"},
+        {"mac", "the card is 00:1B:44:11:3A:B7 <2>", "the card is 02:1B:44:11:3A:B7 <2>"},
+        {"phone", "reach me: (415) 555-0132 <3>", "reach me: (115) 555-0132 <3>"},
+        {"card", "pay with 4111 1111 1111 1111 <4>", "pay with 4111 1111 1111 1112 <4>"},
+        {"iban", "to GB82 WEST 1234 5698 7654 32 <5>", "to GB82 WEST 1234 5698 7654 33 <5>"},
+        {"us_ssn", "mine is 536-22-8145 <6>", "mine is 666-22-8145 <6>"},
+        {"uk_nhs", "mine is 9434765919 <7>", "mine is 9434765918 <7>"},
+        {"uk_nino", "mine is AB123456C <8>", "mine is BG123456C <8>"},
+        {"passport", "my passport is 533380006 <9>", "my parcel is 533380006 <9>"},
+        {"licence", "my driver license D1234567 <10>", "my software license D1234567 <10>"},
+        {"secret", "use AKIA2E0A8F3B244C9986 <11>", "use AKIAAAAAAAAAAAAAAAAA <11>"},
+        {"wallet", "send 1BvBMSEYstWetqTFn5Au4m4GFg7xJaNVN2 <12>",
+         "send 1BvBMSEYstWetqTFn5Au4m4GFg7xJaNVN3 <12>"},
+    };
+    enum { KINDS = sizeof kinds / sizeof kinds[0] };
+    room *r = room_new();
+    choose(r->s, "anna", true);
+    for (int k = 0; k < KINDS; k++)
+        for (int near = 0; near < 2; near++) {
+            char id[32];
+            snprintf(id, sizeof id, "p%d-%d", k, near);
+            type(r->s, "anna", id, kinds[k][1 + near]);
+        }
+    built b = build(r, PPO);
+    EXPECT_EQ(KINDS, PII_KINDS);
+    EXPECT_EQ(stage(&b, "pii", "in"), 2 * KINDS);
+    for (int k = 0; k < KINDS; k++) {
+        if (!holds(r, &b, "", kinds[k][2]))
+            FAIL("'%s' is not in the training file", kinds[k][2]);
+        if (holds(r, &b, "", kinds[k][1]))
+            FAIL("'%s' is in the training file", kinds[k][1]);
+        if (left_out_for(&b, "pii", kinds[k][0]) != 1)
+            FAIL("%s: expected 1 row, found %d", kinds[k][0], left_out_for(&b, "pii", kinds[k][0]));
+    }
+    EXPECT_EQ(b.train, KINDS);
     done(r, &b);
 }
 

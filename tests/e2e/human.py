@@ -10,6 +10,7 @@ import json
 import os
 import random
 import re
+import resource
 import signal
 import sys
 import tempfile
@@ -197,6 +198,28 @@ def what_was_acknowledged_before_a_kill_in_the_midst_of_submits_is_there():
                     equal("a repeated submission", scene.want(
                         200, "POST", "/v1/labels/demonstrations", writer.who,
                         writer.body(i))["id"], label)
+
+
+@test
+def a_disk_that_takes_nothing_refuses_labels_and_stops_nobody():
+    with Scene() as scene:
+        kept, refused = (Writer(scene, "anna", turn).body(0) for turn in ("before", "full"))
+        label = scene.want(201, "POST", "/v1/labels/demonstrations", "anna", kept)["id"]
+        _, most = resource.prlimit(scene.daemon.pid, resource.RLIMIT_FSIZE)
+        resource.prlimit(scene.daemon.pid, resource.RLIMIT_FSIZE, (0, most))
+        told = scene.want(503, "POST", "/v1/labels/demonstrations", "anna", refused)
+        equal("type", told["error"]["type"], "unavailable_error")
+        equal("a repeated one", scene.want(200, "POST", "/v1/labels/demonstrations", "anna",
+                                           kept)["id"], label)
+        scene.want(503, "PUT", "/v1/me/consent", "user", {"notice_version": 1, "choice": "share"})
+        equal("no choice", scene.want(200, "GET", "/v1/me", "user")["notice"]["choice"], None)
+        scene.complete("api", "who is there")
+        resource.prlimit(scene.daemon.pid, resource.RLIMIT_FSIZE, (most, most))
+        label = scene.want(201, "POST", "/v1/labels/demonstrations", "anna", refused)["id"]
+        scene.consent("user", "share")
+        scene.kill_and_restart()
+        equal("behind a kill", scene.want(200, "POST", "/v1/labels/demonstrations", "anna",
+                                          refused)["id"], label)
 
 
 @test
