@@ -109,7 +109,8 @@ typedef struct product {
     size_t m, n, k, lda, ldb, ldc;
     const float *a, *b;
     float *c;
-    bool add;
+    bool add, dithered;
+    size_t b_row, b_col;       /* where b lies in the whole matrix as it is stored */
     size_t block_k;            /* length of each block of k but the last, even */
     size_t vectors, panels;    /* that hold all columns */
     size_t a_pieces, b_pieces; /* of packing; 0: packed already */
@@ -166,10 +167,14 @@ static void pack_b_piece(const product *s, size_t i)
 {
     const size_t col = panel_at(s, i), cols = min_size(panel_at(s, i + 1), s->n) - col;
     const bool plain = s->tb == ENG_PLAIN;
-    for (size_t p = 0; p < s->k; p += s->block_k)
-        s->g->kernels->word_pack_b(packed_b(s, p) + col * words_of_block(s, p),
-                                   plain ? s->b + p * s->ldb + col : s->b + col * s->ldb + p,
-                                   s->ldb, !plain, min_size(s->block_k, s->k - p), cols);
+    for (size_t p = 0; p < s->k; p += s->block_k) {
+        const size_t down = plain ? p : col, across = plain ? col : p;
+        const uint32_t offset =
+            (uint32_t)((s->b_row + down) * ENG_DITHER_ROW + (s->b_col + across) * ENG_DITHER_COL);
+        s->g->kernels->word_pack_b(
+            packed_b(s, p) + col * words_of_block(s, p), s->b + down * s->ldb + across, s->ldb,
+            !plain, min_size(s->block_k, s->k - p), cols, s->dithered ? &offset : NULL);
+    }
 }
 
 static void pack_piece(void *arg, uint32_t i, uint32_t member)
@@ -312,7 +317,9 @@ static product part_of(const product *s, const part_sizes *size, size_t i, size_
     part.n = min_size(size->n, s->n - j);
     part.k = min_size(size->k, s->k - p);
     part.a = s->ta == ENG_PLAIN ? s->a + i * s->lda + p : s->a + p * s->lda + i;
-    part.b = s->tb == ENG_PLAIN ? s->b + p * s->ldb + j : s->b + j * s->ldb + p;
+    part.b_row = s->tb == ENG_PLAIN ? p : j;
+    part.b_col = s->tb == ENG_PLAIN ? j : p;
+    part.b = s->b + part.b_row * s->ldb + part.b_col;
     part.c = s->c + i * s->ldc + j;
     part.add = s->add || p > 0;
     cut_columns(&part);
@@ -320,8 +327,8 @@ static product part_of(const product *s, const part_sizes *size, size_t i, size_
 }
 
 void eng_bgemm_run(eng_bgemm *g, eng_transpose ta, eng_transpose tb, size_t m, size_t n, size_t k,
-                   const float *a, size_t lda, const float *b, size_t ldb, float beta, float *c,
-                   size_t ldc)
+                   const float *a, size_t lda, const float *b, size_t ldb, eng_rounding b_rounding,
+                   float beta, float *c, size_t ldc)
 {
     const product s = {.g = g,
                        .ta = ta,
@@ -336,6 +343,7 @@ void eng_bgemm_run(eng_bgemm *g, eng_transpose ta, eng_transpose tb, size_t m, s
                        .b = b,
                        .c = c,
                        .add = beta != 0,
+                       .dithered = b_rounding == ENG_DITHERED,
                        .block_k = k ? round_up(ceil_div(k, ceil_div(k, BLOCK_K)), 16) : 0};
     if (m == 0 || n == 0)
         return;

@@ -5,18 +5,39 @@
 #include "compute/bgemm.h"
 #include "sgemm_cases.h"
 
-static inline void bgemm_case_run(eng_bgemm *g, sgemm_case *s)
+static inline void bgemm_case_run(eng_bgemm *g, sgemm_case *s, eng_rounding how)
 {
     memcpy(s->c, s->start, s->m * s->ldc * sizeof *s->c);
-    eng_bgemm_run(g, s->ta, s->tb, s->m, s->n, s->k, s->a, s->lda, s->b, s->ldb, s->beta, s->c,
+    eng_bgemm_run(g, s->ta, s->tb, s->m, s->n, s->k, s->a, s->lda, s->b, s->ldb, how, s->beta, s->c,
                   s->ldc);
 }
 
-/* sgemm_cases.h's bound: a product of two bf16 is exact, so a sum rounds no more often. */
-static inline void bgemm_check_oracle(void *ctx, sgemm_case *s)
+static inline void bgemm_nearest(eng_transpose ta, eng_transpose tb, size_t m, size_t n, size_t k,
+                                 const float *a, size_t lda, const float *b, size_t ldb, float beta,
+                                 float *c, size_t ldc)
 {
-    bgemm_case_run(ctx, s);
-    sgemm_case_expect_oracle(s, eng_bgemm_naive);
+    eng_bgemm_naive(ta, tb, m, n, k, a, lda, b, ldb, ENG_NEAREST, beta, c, ldc);
+}
+
+static inline void bgemm_dithered(eng_transpose ta, eng_transpose tb, size_t m, size_t n, size_t k,
+                                  const float *a, size_t lda, const float *b, size_t ldb,
+                                  float beta, float *c, size_t ldc)
+{
+    eng_bgemm_naive(ta, tb, m, n, k, a, lda, b, ldb, ENG_DITHERED, beta, c, ldc);
+}
+
+/* sgemm_cases.h's bound: a product of two bf16 is exact, so a sum rounds no more often. Absolute
+ * values are rounded as the values are. */
+static inline void bgemm_check_nearest(void *ctx, sgemm_case *s)
+{
+    bgemm_case_run(ctx, s, ENG_NEAREST);
+    sgemm_case_expect_oracle(s, bgemm_nearest);
+}
+
+static inline void bgemm_check_dithered(void *ctx, sgemm_case *s)
+{
+    bgemm_case_run(ctx, s, ENG_DITHERED);
+    sgemm_case_expect_oracle(s, bgemm_dithered);
 }
 
 /* ctx: several eng_bgemm *, the last NULL, that must agree bit for bit. */
@@ -26,11 +47,13 @@ static inline void bgemm_check_equal(void *ctx, sgemm_case *s)
     const size_t bytes = s->m * s->ldc * sizeof(float);
     float *want = malloc(bytes + 1);
     EXPECT(want);
-    bgemm_case_run(all[0], s);
-    memcpy(want, s->c, bytes);
-    for (size_t i = 1; all[i]; i++) {
-        bgemm_case_run(all[i], s);
-        EXPECT_MEM(s->c, want, bytes);
+    for (eng_rounding how = ENG_NEAREST; how <= ENG_DITHERED; how++) {
+        bgemm_case_run(all[0], s, how);
+        memcpy(want, s->c, bytes);
+        for (size_t i = 1; all[i]; i++) {
+            bgemm_case_run(all[i], s, how);
+            EXPECT_MEM(s->c, want, bytes);
+        }
     }
     free(want);
 }
@@ -84,9 +107,9 @@ static inline void bgemm_expect_rounding(eng_bgemm *g, const bgemm_rounding *r, 
     const eng_transpose t = transposed ? ENG_TRANSPOSED : ENG_PLAIN;
     const size_t ld = in_b == transposed ? K : M;
     if (in_b)
-        eng_bgemm_run(g, ENG_PLAIN, t, M, M, K, ones, K, x, ld, 0, c, M);
+        eng_bgemm_run(g, ENG_PLAIN, t, M, M, K, ones, K, x, ld, ENG_NEAREST, 0, c, M);
     else
-        eng_bgemm_run(g, t, ENG_PLAIN, M, M, K, x, ld, ones, M, 0, c, M);
+        eng_bgemm_run(g, t, ENG_PLAIN, M, M, K, x, ld, ones, M, ENG_NEAREST, 0, c, M);
     for (size_t i = 0; i < M; i++)
         for (size_t j = 0; j < M; j++) {
             const uint32_t want = (in_b ? j : i) == row ? r->to : 0;
@@ -94,6 +117,24 @@ static inline void bgemm_expect_rounding(eng_bgemm *g, const bgemm_rounding *r, 
             if (got != want)
                 FAIL("%08x at k %zu of %s%s: C[%zu][%zu] is %08x, expected %08x", r->from, at,
                      in_b ? "B" : "A", transposed ? " transposed" : "", i, j, got, want);
+        }
+}
+
+/* NaN and infinity among weights stay in their column, and stay what they are. */
+static inline void bgemm_expect_bad_weights(eng_bgemm *g)
+{
+    static const uint32_t bad[] = {0x7f800001, 0x7fffffff, 0xffffffff, 0x7f800000, 0xff800000};
+    enum { N = 40, K = 70 };
+    static float b[K * N], ones[K], c[N];
+    for (size_t i = 0; i < K; i++)
+        ones[i] = 1;
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        for (size_t at = 0; at < K * N; at += 37) {
+            memset(b, 0, sizeof b);
+            b[at] = bgemm_float(bad[i]);
+            eng_bgemm_run(g, ENG_PLAIN, ENG_PLAIN, 1, N, K, ones, K, b, N, ENG_DITHERED, 0, c, N);
+            for (size_t j = 0; j < N; j++)
+                EXPECT_EQ(bgemm_bits(c[j]), j == at % N ? bgemm_bits(bgemm_float(bad[i])) : 0);
         }
 }
 

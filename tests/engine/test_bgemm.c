@@ -38,8 +38,10 @@ TEST(rounded_products_of_every_set_match_the_oracle)
     eng_bgemm *all[SETS + 1];
     make_sets(all, USUAL);
     for (size_t i = 0; all[i]; i++) {
-        sgemm_for_small_shapes(bgemm_check_oracle, all[i]);
-        sgemm_for_large_shapes(bgemm_check_oracle, all[i]);
+        sgemm_for_small_shapes(bgemm_check_nearest, all[i]);
+        sgemm_for_large_shapes(bgemm_check_nearest, all[i]);
+        sgemm_for_small_shapes(bgemm_check_dithered, all[i]);
+        sgemm_for_large_shapes(bgemm_check_dithered, all[i]);
     }
     free_all(all);
 }
@@ -48,8 +50,10 @@ TEST(inputs_are_rounded_alike_by_every_set)
 {
     eng_bgemm *all[SETS + 1];
     make_sets(all, USUAL);
-    for (size_t i = 0; all[i]; i++)
+    for (size_t i = 0; all[i]; i++) {
         bgemm_expect_roundings(all[i]);
+        bgemm_expect_bad_weights(all[i]);
+    }
     free_all(all);
 }
 
@@ -98,8 +102,56 @@ TEST(an_input_that_needs_more_than_8_bits_is_rounded)
     const float third = 1.0f / 3, one = 1;
     float c;
     eng_bgemm *g = make(&eng_serial, NULL, USUAL);
-    eng_bgemm_run(g, ENG_PLAIN, ENG_PLAIN, 1, 1, 1, &third, 1, &one, 1, 0, &c, 1);
+    eng_bgemm_run(g, ENG_PLAIN, ENG_PLAIN, 1, 1, 1, &third, 1, &one, 1, ENG_NEAREST, 0, &c, 1);
     EXPECT(c == 0x1.56p-2f); /* 1/3 = 0x1.5555p-2; bf16 keeps 8 bits */
+    eng_bgemm_free(g);
+}
+
+/* 4,096 weights that a file has put on bf16 numbers, each moved by a twentieth of a step. To
+ * nearest, all of it is lost; the dither lets every twentieth weight step, to within a few, along
+ * rows as along columns. */
+TEST(a_sum_of_weights_feels_updates_smaller_than_a_step_of_bf16)
+{
+    enum { K = 4096, N = 3 };
+    static float ones[K], w[K * N];
+    const double step = 0x1p-7, moved = step / 20;
+    float c[N];
+    eng_bgemm *g = make(&eng_serial, NULL, USUAL);
+    for (size_t i = 0; i < K; i++)
+        ones[i] = 1;
+    for (size_t i = 0; i < (size_t)K * N; i++)
+        w[i] = (float)(1 + moved);
+    for (int v = 0; v < 4; v++) {
+        const eng_rounding how = v & 1 ? ENG_DITHERED : ENG_NEAREST;
+        const bool transposed = v & 2;
+        eng_bgemm_run(g, ENG_PLAIN, transposed ? ENG_TRANSPOSED : ENG_PLAIN, 1, N, K, ones, K, w,
+                      transposed ? K : N, how, 0, c, N);
+        for (int j = 0; j < N; j++)
+            EXPECT_NEAR((double)c[j], K + (how == ENG_DITHERED ? K * moved : 0), 4 * step);
+    }
+    eng_bgemm_free(g);
+}
+
+/* Forward and dX see one and the same rounded weight. */
+TEST(a_weight_is_rounded_alike_as_it_lies_and_transposed)
+{
+    enum { ROWS = 70, COLS = 90 };
+    static float w[ROWS * COLS], unit[ROWS * ROWS], there[ROWS * COLS], back[ROWS * COLS];
+    uint64_t state = 9;
+    eng_bgemm *g = make(&eng_serial, NULL, USUAL);
+    test_random_blocks(ENG_F32, (uint8_t *)w, ROWS * COLS, 1, &state);
+    for (size_t i = 0; i < ROWS; i++)
+        unit[i * ROWS + i] = 1;
+    eng_bgemm_run(g, ENG_PLAIN, ENG_PLAIN, ROWS, COLS, ROWS, unit, ROWS, w, COLS, ENG_DITHERED, 0,
+                  there, COLS);
+    static float wide[COLS * COLS];
+    for (size_t i = 0; i < COLS; i++)
+        wide[i * COLS + i] = 1;
+    eng_bgemm_run(g, ENG_PLAIN, ENG_TRANSPOSED, COLS, ROWS, COLS, wide, COLS, w, COLS, ENG_DITHERED,
+                  0, back, ROWS);
+    for (size_t i = 0; i < ROWS; i++)
+        for (size_t j = 0; j < COLS; j++)
+            EXPECT(there[i * COLS + j] == back[j * ROWS + i]);
     eng_bgemm_free(g);
 }
 
@@ -116,7 +168,7 @@ TEST(a_set_that_does_not_exist_is_refused_by_name_here_too)
 static void check_no_allocation(void *ctx, sgemm_case *s)
 {
     const uint32_t before = atomic_load(&allocations);
-    bgemm_case_run(ctx, s);
+    bgemm_case_run(ctx, s, ENG_DITHERED);
     EXPECT_EQ(atomic_load(&allocations) - before, 0);
 }
 
@@ -169,7 +221,7 @@ TEST(no_task_of_a_rounded_product_has_more_than_24m_multiply_adds)
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
         sgemm_case s = sgemm_case_make(shapes[i], ENG_PLAIN, ENG_TRANSPOSED, 0, 0);
         most_work = 0;
-        bgemm_case_run(g, &s);
+        bgemm_case_run(g, &s, ENG_DITHERED);
         if (most_work > 24 << 20 || most_work < 1 << 20)
             FAIL("%zux%zux%zu: a task of %zu multiply-adds, expected 1 to 24 million", s.m, s.n,
                  s.k, most_work);

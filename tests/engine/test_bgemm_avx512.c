@@ -19,6 +19,7 @@ TEST(avx512_rounded_products_equal_the_scalar_ones)
     sgemm_for_small_shapes(bgemm_check_equal, pair);
     sgemm_for_large_shapes(bgemm_check_equal, pair);
     bgemm_expect_roundings(portable);
+    bgemm_expect_bad_weights(portable);
     eng_bgemm_free(scalar);
     eng_bgemm_free(portable);
 }

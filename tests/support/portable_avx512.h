@@ -302,6 +302,17 @@ NOINLINE __m512bh _mm512_cvtne2ps_pbh(__m512 a, __m512 b)
     }
     return o;
 }
+NOINLINE __mmask16 _mm512_cmpgt_epi32_mask(__m512i a, __m512i b)
+{
+    unsigned mask = 0;
+    for (int l = 0; l < 16; l++)
+        mask |= (unsigned)((int32_t)a.u[l] > (int32_t)b.u[l]) << l;
+    return (__mmask16)mask;
+}
+NOINLINE __m512 _mm512_mask_blend_ps(__mmask16 mask, __m512 a, __m512 b)
+{
+    LANE_BY_LANE(__m512, o.f[l] = (mask >> l & 1 ? b : a).f[l]);
+}
 NOINLINE __m512i _mm512_permutexvar_epi16(__m512i which, __m512i a)
 {
     uint16_t from[32], at[32], to[32];

@@ -117,13 +117,32 @@ typedef struct eng_sgemm_kernels {
     void (*word_rows)(float *out, size_t ld, const float *a, size_t lda, size_t k, size_t rows);
     /* out[ceil(rows / R)][W][R] from A stored [k][lda]: */
     void (*word_pack_a)(float *out, const float *a, size_t lda, size_t k, size_t rows);
-    /* One panel of at most `cols` columns, [W][columns rounded up to `lanes`]: */
+    /* One panel of at most `cols` columns, [W][columns rounded up to `lanes`], rounded to nearest
+     * or (dither not NULL: the offset of b[0]) as weights are: */
     void (*word_pack_b)(float *out, const float *b, size_t ldb, bool transposed, size_t k,
-                        size_t cols);
+                        size_t cols, const uint32_t *dither);
     /* Strides and k count words. A word's two products are added odd one first, on AVX-512 as
      * vdpbf16ps does it. */
     void (*word_block)(const eng_sgemm_block *block);
 } eng_sgemm_kernels;
+
+/* Weights are rounded to bf16 by a dither: up or down by how near either neighbour is, compared
+ * with an offset that depends on the element's place alone. To the nearest, a weight that a bf16
+ * file has put on a neighbour would stay there until its updates add up to half a step, and
+ * fine-tuning's are a hundredth of one; so as many weights step as the updates would have moved
+ * them by, and a sum over many is unbiased. Offsets in row r, column c of the matrix as it is
+ * stored are (r * ROW + c * COL) mod 2^16, in units of 2^-16 steps: Roberts's R2 sequence, which
+ * fills the unit interval evenly along rows, along columns and over both. */
+enum { ENG_DITHER_ROW = 37345, ENG_DITHER_COL = 49471 }; /* 2^16 / g^2, 2^16 / g, g^3 = g + 1 */
+#define DITHER_STEP(l) ((l) * (uint32_t)ENG_DITHER_COL)
+/* Of 16 lanes, from the first one's on. */
+#define DITHER_STEPS                                                                               \
+    {                                                                                              \
+        DITHER_STEP(0), DITHER_STEP(1), DITHER_STEP(2), DITHER_STEP(3), DITHER_STEP(4),            \
+            DITHER_STEP(5), DITHER_STEP(6), DITHER_STEP(7), DITHER_STEP(8), DITHER_STEP(9),        \
+            DITHER_STEP(10), DITHER_STEP(11), DITHER_STEP(12), DITHER_STEP(13), DITHER_STEP(14),   \
+            DITHER_STEP(15)                                                                        \
+    }
 
 /* ---- the table ------------------------------------------------------------------------------ */
 

@@ -109,22 +109,47 @@ static void sgemm_pack_a(float *out, const float *a, size_t lda, size_t k, size_
 
 /* ---- packing in words of two bf16 ---- */
 
-/* Up to 2 LANES floats in a row, zeros beyond `left`, as words. */
-INLINE vf sgemm_words(const float *p, size_t left)
+/* How an element is rounded: to nearest, or as weights are, with its offset. */
+typedef struct sgemm_rounding {
+    bool dithered;
+    uint32_t offset;
+} sgemm_rounding;
+
+INLINE vf sgemm_rounded(vf a, sgemm_rounding how)
 {
-    if (left >= 2 * (size_t)LANES)
-        return vf_words(vf_load(p), vf_load(p + LANES));
-    if (left > (size_t)LANES)
-        return vf_words(vf_load(p), vf_load_n(p + LANES, left - LANES));
-    return vf_words(left == (size_t)LANES ? vf_load(p) : vf_load_n(p, left), vf_set1(0));
+    return how.dithered ? vf_dithered(a, how.offset) : a; /* which the words then hold as it is */
+}
+
+/* How the element `rows` and `cols` further is. */
+INLINE sgemm_rounding sgemm_rounding_at(sgemm_rounding how, size_t rows, size_t cols)
+{
+    how.offset += (uint32_t)rows * ENG_DITHER_ROW + (uint32_t)cols * ENG_DITHER_COL;
+    return how;
+}
+
+INLINE vf sgemm_load_part(const float *p, size_t n)
+{
+    return n >= (size_t)LANES ? vf_load(p) : vf_load_n(p, n);
+}
+
+/* Up to 2 LANES floats in a row, zeros beyond `left`, as words. */
+INLINE vf sgemm_words(const float *p, size_t left, sgemm_rounding how)
+{
+    const vf first = sgemm_rounded(sgemm_load_part(p, left), how);
+    if (left <= (size_t)LANES)
+        return vf_words(first, vf_set1(0));
+    return vf_words(first, sgemm_rounded(sgemm_load_part(p + LANES, left - LANES),
+                                         sgemm_rounding_at(how, 0, LANES)));
 }
 
 /* Words of up to LANES columns of two rows, or of one and zeros. */
-INLINE vf sgemm_row_words(const float *p, size_t ld, size_t cols, bool both)
+INLINE vf sgemm_row_words(const float *p, size_t ld, size_t cols, bool both, sgemm_rounding how)
 {
-    if (cols >= (size_t)LANES)
-        return vf_word_pairs(vf_load(p), both ? vf_load(p + ld) : vf_set1(0));
-    return vf_word_pairs(vf_load_n(p, cols), both ? vf_load_n(p + ld, cols) : vf_set1(0));
+    const vf even = sgemm_rounded(sgemm_load_part(p, cols), how);
+    if (!both)
+        return vf_word_pairs(even, vf_set1(0));
+    return vf_word_pairs(
+        even, sgemm_rounded(sgemm_load_part(p + ld, cols), sgemm_rounding_at(how, 1, 0)));
 }
 
 static void sgemm_word_rows(float *out, size_t ld, const float *a, size_t lda, size_t k,
@@ -133,7 +158,7 @@ static void sgemm_word_rows(float *out, size_t ld, const float *a, size_t lda, s
     for (size_t r = 0; r < rows; r++)
         for (size_t p = 0; p < k; p += 2 * LANES) {
             const size_t n = (k - p + 1) / 2;
-            const vf words = sgemm_words(a + r * lda + p, k - p);
+            const vf words = sgemm_words(a + r * lda + p, k - p, (sgemm_rounding){false, 0});
             if (n >= (size_t)LANES)
                 vf_store(out + r * ld + p / 2, words);
             else
@@ -153,7 +178,8 @@ static void sgemm_word_pack_a(float *out, const float *a, size_t lda, size_t k, 
                 float words[LANES];
                 __builtin_prefetch(from + AHEAD_ROWS_A * lda);
                 __builtin_prefetch(from + (AHEAD_ROWS_A + 1) * lda);
-                vf_store(words, sgemm_row_words(from, lda, end - r, p + 1 < k));
+                vf_store(words, sgemm_row_words(from, lda, end - r, p + 1 < k,
+                                                (sgemm_rounding){false, 0}));
                 for (size_t j = 0; j < LANES && r + j < end; j += SGEMM_ROWS)
                     memcpy(out + (r + j) * width + p / 2 * SGEMM_ROWS, words + j,
                            SGEMM_ROWS * sizeof *words);
@@ -163,13 +189,15 @@ static void sgemm_word_pack_a(float *out, const float *a, size_t lda, size_t k, 
 
 /* LANES columns, `width` words apart, from the `cols` rows of B that exist. */
 INLINE void sgemm_word_pack_transposed(float *out, size_t width, const float *b, size_t ldb,
-                                       size_t k, size_t cols)
+                                       size_t k, size_t cols, sgemm_rounding how)
 {
     for (size_t p = 0; p < k; p += 2 * LANES) {
         vf square[LANES];
         for (int j = 0; j < LANES; j++) {
             const float *from = b + (size_t)j * ldb + p;
-            square[j] = (size_t)j < cols ? sgemm_words(from, k - p) : vf_set1(0);
+            square[j] = (size_t)j < cols
+                            ? sgemm_words(from, k - p, sgemm_rounding_at(how, (size_t)j, p))
+                            : vf_set1(0);
             __builtin_prefetch(from + AHEAD_FLOATS);
         }
         vf_transpose(square);
@@ -179,19 +207,37 @@ INLINE void sgemm_word_pack_transposed(float *out, size_t width, const float *b,
     }
 }
 
-static void sgemm_word_pack_b(float *out, const float *b, size_t ldb, bool transposed, size_t k,
-                              size_t cols)
+INLINE void sgemm_word_pack_plain(float *out, size_t width, const float *b, size_t ldb, size_t k,
+                                  size_t cols, sgemm_rounding how)
 {
-    const size_t width = (cols + LANES - 1) / LANES * LANES;
-    for (size_t col = 0; transposed && col < cols; col += LANES)
-        sgemm_word_pack_transposed(out + col, width, b + col * ldb, ldb, k, cols - col);
-    for (size_t p = 0; !transposed && p < k; p += 2)
+    for (size_t p = 0; p < k; p += 2)
         for (size_t col = 0; col < cols; col += LANES) {
             const float *from = b + p * ldb + col;
             __builtin_prefetch(from + AHEAD_ROWS_B * ldb);
             __builtin_prefetch(from + (AHEAD_ROWS_B + 1) * ldb);
-            vf_store(out + p / 2 * width + col, sgemm_row_words(from, ldb, cols - col, p + 1 < k));
+            vf_store(out + p / 2 * width + col, sgemm_row_words(from, ldb, cols - col, p + 1 < k,
+                                                                sgemm_rounding_at(how, p, col)));
         }
+}
+
+INLINE void sgemm_word_panel(float *out, const float *b, size_t ldb, bool transposed, size_t k,
+                             size_t cols, sgemm_rounding how)
+{
+    const size_t width = (cols + LANES - 1) / LANES * LANES;
+    if (!transposed)
+        sgemm_word_pack_plain(out, width, b, ldb, k, cols, how);
+    for (size_t col = 0; transposed && col < cols; col += LANES)
+        sgemm_word_pack_transposed(out + col, width, b + col * ldb, ldb, k, cols - col,
+                                   sgemm_rounding_at(how, col, 0));
+}
+
+static void sgemm_word_pack_b(float *out, const float *b, size_t ldb, bool transposed, size_t k,
+                              size_t cols, const uint32_t *dither)
+{
+    if (dither)
+        sgemm_word_panel(out, b, ldb, transposed, k, cols, (sgemm_rounding){true, *dither});
+    else
+        sgemm_word_panel(out, b, ldb, transposed, k, cols, (sgemm_rounding){false, 0});
 }
 
 /* ---- a tile ---- */

@@ -2,6 +2,8 @@
 #ifndef ENG_COMPUTE_SIMD_AVX2_H
 #define ENG_COMPUTE_SIMD_AVX2_H
 
+#include "compute/kernels/kernels.h"
+
 #include <immintrin.h>
 #include <stdint.h>
 #include <string.h>
@@ -202,6 +204,19 @@ static inline vf vf_word_pairs(vf even, vf odd)
 {
     return _mm256_castsi256_ps(
         _mm256_blend_epi16(_mm256_srli_epi32(round_upper(even), 16), round_upper(odd), 0xaa));
+}
+/* The lanes to bf16 by a dither, see simd_scalar.h. */
+static inline vf vf_dithered(vf a, uint32_t first)
+{
+    static const uint32_t steps[16] = DITHER_STEPS;
+    const vi bits = _mm256_castps_si256(a);
+    const vi at =
+        _mm256_add_epi32(_mm256_set1_epi32((int)first), _mm256_loadu_si256((const __m256i *)steps));
+    const vi up = _mm256_add_epi32(bits, _mm256_and_si256(at, _mm256_set1_epi32(0xffff)));
+    const vi size = _mm256_and_si256(bits, _mm256_set1_epi32(0x7fffffff));
+    const vi finite = _mm256_cmpgt_epi32(_mm256_set1_epi32(0x7f800000), size);
+    return _mm256_castsi256_ps(_mm256_blendv_epi8(
+        bits, _mm256_and_si256(up, _mm256_set1_epi32((int)0xffff0000u)), finite));
 }
 static inline vf lower_half(vf words)
 {

@@ -5,6 +5,8 @@
 #ifndef ENG_COMPUTE_SIMD_AVX512_H
 #define ENG_COMPUTE_SIMD_AVX512_H
 
+#include "compute/kernels/kernels.h"
+
 #ifdef TESTS_PORTABLE_AVX512
 #include "portable_avx512.h"
 #else
@@ -273,6 +275,18 @@ static inline vf vf_word_pairs(vf even, vf odd)
                                        11, 27, 12, 28, 13, 29, 14, 30, 15, 31};
     return _mm512_castsi512_ps(_mm512_permutexvar_epi16(_mm512_loadu_si512(turns),
                                                         _mm512_castps_si512(vf_words(even, odd))));
+}
+/* The lanes to bf16 by a dither, see simd_scalar.h. */
+static inline vf vf_dithered(vf a, uint32_t first)
+{
+    static const uint32_t steps[LANES] = DITHER_STEPS;
+    const vi bits = _mm512_castps_si512(a);
+    const vi at = _mm512_add_epi32(_mm512_set1_epi32((int)first), _mm512_loadu_si512(steps));
+    const vi up = _mm512_add_epi32(bits, _mm512_and_si512(at, _mm512_set1_epi32(0xffff)));
+    const vi size = _mm512_and_si512(bits, _mm512_set1_epi32(0x7fffffff));
+    return _mm512_mask_blend_ps(
+        _mm512_cmpgt_epi32_mask(_mm512_set1_epi32(0x7f800000), size), a,
+        _mm512_castsi512_ps(_mm512_and_si512(up, _mm512_set1_epi32((int)0xffff0000u))));
 }
 /* acc + the dot products of a's words and b's. */
 static inline vf vf_dot_words(vf acc, vf a, vf b)

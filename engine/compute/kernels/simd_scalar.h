@@ -3,6 +3,7 @@
 #define ENG_COMPUTE_SIMD_SCALAR_H
 
 #include "base/dtype.h"
+#include "compute/kernels/kernels.h"
 
 #include <math.h>
 #include <stdint.h>
@@ -262,6 +263,21 @@ static inline vf vf_word_pairs(vf even, vf odd)
         memcpy(&o.v[i_], &word, sizeof word);
     }
     return o;
+}
+/* Finite lanes to one of the two bf16 beside them, the upper one if the share of the way to it and
+ * the lane's offset, (first + l * ENG_DITHER_COL) mod 2^16 of 2^16, make 1: kernels.h says why. */
+static inline vf vf_dithered(vf a, uint32_t first)
+{
+    FOR_LANES
+    {
+        const uint32_t offset = (first + (uint32_t)i_ * ENG_DITHER_COL) & 0xffff;
+        uint32_t bits;
+        memcpy(&bits, &a.v[i_], sizeof bits);
+        bits = (bits + offset) & 0xffff0000u;
+        if (isfinite(a.v[i_]))
+            memcpy(&a.v[i_], &bits, sizeof bits);
+    }
+    return a;
 }
 /* acc + the dot products of a's words and b's: the odd elements first, fused. */
 static inline vf vf_dot_words(vf acc, vf a, vf b)
