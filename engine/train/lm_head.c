@@ -85,13 +85,13 @@ static void lm_chunk(lm_job *job)
     const size_t c = t->c.n_embd, v = t->c.n_vocab, n = job->n;
     const float *w = job->net->floats + layout->unembed;
     eng__for_rows(t->parallel, job->n, gather, job);
-    eng_sgemm_run(t->gemm, ENG_PLAIN, ENG_TRANSPOSED, n, v, c, t->head_x, c, w, c, 0, t->logits, v);
+    eng__product_of_weights(t, ENG_TRANSPOSED, n, v, c, t->head_x, c, w, c, t->logits, v);
     t->parallel->run(t->parallel->ctx, job->n, lm_row, job);
     if (!job->slope)
         return;
-    eng_sgemm_run(t->gemm, ENG_PLAIN, ENG_PLAIN, n, c, v, t->logits, v, w, c, 0, t->head_dx, c);
-    eng_sgemm_run(t->gemm, ENG_TRANSPOSED, ENG_PLAIN, v, c, n, t->logits, v, t->head_x, c, 1,
-                  job->grads + layout->unembed, c);
+    eng__product_of_weights(t, ENG_PLAIN, n, c, v, t->logits, v, w, c, t->head_dx, c);
+    eng__product_to_gradients(t, v, c, n, t->logits, v, t->head_x, c, job->grads + layout->unembed,
+                              c);
     eng__for_rows(t->parallel, job->n, scatter, job);
 }
 

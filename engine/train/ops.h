@@ -47,6 +47,13 @@ const float *eng__join_backward(eng_tape *t, uint32_t sublayer);
 
 /* ---- linear.c ---- */
 
+/* eng_sgemm_run, or what the tape's `compute` has in its place: C = A op(W), C += A^T X. */
+void eng__product_of_weights(eng_tape *t, eng_transpose tw, size_t m, size_t n, size_t k,
+                             const float *a, size_t lda, const float *w, size_t ldw, float *c,
+                             size_t ldc);
+void eng__product_to_gradients(eng_tape *t, size_t m, size_t n, size_t k, const float *a,
+                               size_t lda, const float *x, size_t ldx, float *c, size_t ldc);
+
 /* y[M][n] = x[M][k] w^T, w [n][k] */
 void eng__linear_forward(eng_tape *t, float *y, const float *x, const float *w, uint32_t n,
                          uint32_t k);

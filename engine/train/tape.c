@@ -189,6 +189,8 @@ static eng_status fill(eng_tape *t, eng_error *err)
         return eng_fail(err, ENG_UNSUPPORTED, "this CPU does not run the kernel set \"%s\"",
                         o->kernels);
     eng_status st = eng_sgemm_create(&t->gemm, t->parallel, o->kernels, err);
+    if (st == ENG_OK && o->compute == ENG_COMPUTE_BF16)
+        st = eng_bgemm_create(&t->rounded, t->parallel, o->kernels, err);
     return st == ENG_OK ? allocate(t, err) : st;
 }
 
@@ -215,6 +217,7 @@ void eng_tape_free(eng_tape *t)
         return;
     eng_block_free(t->block, t->block_bytes);
     eng_sgemm_free(t->gemm);
+    eng_bgemm_free(t->rounded);
     free(t->layers);
     free(t);
 }

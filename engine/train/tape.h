@@ -10,6 +10,7 @@
 #define ENG_TRAIN_TAPE_H
 
 #include "compute/kernels/train_kernels.h"
+#include "compute/bgemm.h"
 #include "compute/sgemm.h"
 #include "train/net_parts.h"
 #include "train/train.h"
@@ -48,7 +49,8 @@ struct eng_tape {
     const eng_parallel *parallel;
     const eng_train_kernels *k;
     eng_sgemm *gemm;
-    uint32_t g, w; /* G, W */
+    eng_bgemm *rounded; /* with ENG_COMPUTE_BF16, else NULL */
+    uint32_t g, w;      /* G, W */
     uint32_t max_blocks;
 
     /* ---- the pack of the last forward ---- */

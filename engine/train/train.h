@@ -22,12 +22,20 @@
 
 typedef struct eng_tape eng_tape;
 
+/* What the matrix products of layers and unembedding, forward and backward, compute with.
+ * Attention's scores, softmax, norms, activations, losses, sums and everything stored stay f32. */
+typedef enum eng_compute {
+    ENG_COMPUTE_F32,
+    ENG_COMPUTE_BF16 /* inputs of products rounded to bf16, sums in f32 (compute/bgemm.h) */
+} eng_compute;
+
 typedef struct eng_tape_options {
     uint32_t max_tokens; /* M of the largest pack */
     uint32_t max_seqs;
     bool gradients;  /* false: forward only, with one layer's buffers */
     bool checkpoint; /* keep layer inputs alone and recompute each layer in backward: about 1/15 of
                         the memory, a third more compute, the same bits */
+    eng_compute compute;
     const eng_parallel *parallel; /* outlives the tape */
     const char *kernels;          /* as in eng_model_options */
 } eng_tape_options;

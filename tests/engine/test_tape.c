@@ -215,18 +215,26 @@ static void expect_same_bits(const step *s, const outcome *a, const outcome *b)
     EXPECT_MEM(a->logprobs, b->logprobs, s->t.lm.n * sizeof *a->logprobs);
 }
 
+/* Every spec in f32 and in bf16. */
+#define FOR_SPECS_AND_COMPUTES(i, how)                                                             \
+    for (int i = 0; i < N_SPECS; i++)                                                              \
+        for (eng_compute how = ENG_COMPUTE_F32; how <= ENG_COMPUTE_BF16; how++)
+
 TEST(gradients_have_the_same_bits_on_any_number_of_threads)
 {
-    for (int i = 0; i < N_SPECS; i++) {
+    FOR_SPECS_AND_COMPUTES(i, how)
+    {
         step s;
         step_open(&s, &specs[i]);
         const eng_dropout dropout = {0.2f, 1, 2, s.p.keys};
-        const eng_tape_options alone = fixture_options(&eng_serial);
+        eng_tape_options alone = fixture_options(&eng_serial);
+        alone.compute = how;
         outcome want = outcome_new(&s);
         run_step(&s, &alone, &dropout, want.grads, want.logprobs);
         for (uint32_t width = 2; width <= 3; width++) {
             parallel_threads *threads = parallel_threads_create(width);
-            const eng_tape_options options = fixture_options(parallel_threads_parallel(threads));
+            eng_tape_options options = fixture_options(parallel_threads_parallel(threads));
+            options.compute = how;
             outcome got = outcome_new(&s);
             run_step(&s, &options, &dropout, got.grads, got.logprobs);
             expect_same_bits(&s, &got, &want);
@@ -240,11 +248,13 @@ TEST(gradients_have_the_same_bits_on_any_number_of_threads)
 
 TEST(checkpointed_layers_give_the_same_bits_for_a_fraction_of_the_memory)
 {
-    for (int i = 0; i < N_SPECS; i++) {
+    FOR_SPECS_AND_COMPUTES(i, how)
+    {
         step s;
         step_open(&s, &specs[i]);
         const eng_dropout dropout = {0.2f, 1, 2, s.p.keys};
         eng_tape_options options = fixture_options(&eng_serial);
+        options.compute = how;
         outcome want = outcome_new(&s), got = outcome_new(&s);
         run_step(&s, &options, &dropout, want.grads, want.logprobs);
         options.checkpoint = true;
@@ -278,6 +288,71 @@ TEST(every_kernel_set_gives_the_same_gradients)
         free(want.grads);
         eng_net_free(s.net);
     }
+}
+
+/* ---- rounded inputs ------------------------------------------------------------------------- */
+
+/* |got - want| / |want| of all floats together. */
+static double distance(const float *got, const float *want, size_t n)
+{
+    double error = 0, size = 0;
+    for (size_t j = 0; j < n; j++) {
+        error += ((double)got[j] - (double)want[j]) * ((double)got[j] - (double)want[j]);
+        size += (double)want[j] * (double)want[j];
+    }
+    return sqrt(error / size);
+}
+
+/* To first order a product whose two inputs are each off by up to u = 2^-9 of themselves is off by
+ * 2u of its size, and what went in wrong comes out no larger relative to it: a tensor's gradient is
+ * made by at most 4 products a layer there, 4 a layer back, and the unembedding's three. */
+static double rounding_bound(const eng_net *net)
+{
+    return (8 * eng_net_config(net)->n_layer + 3) * 2 * 0x1p-9;
+}
+
+static void expect_within_rounding(const eng_net *net, const float *got, const float *want,
+                                   double *worst)
+{
+    uint32_t n;
+    const eng_param *params = eng_net_params(net, &n);
+    for (uint32_t i = 0; i < n; i++) {
+        const size_t from = params[i].offset, floats = (size_t)params[i].rows * params[i].cols;
+        const double d = distance(got + from, want + from, floats);
+        if (!(d <= rounding_bound(net)))
+            FAIL("%s: gradients are %.3g apart, expected at most %.3g", params[i].name, d,
+                 rounding_bound(net));
+        *worst = fmax(*worst, d);
+    }
+}
+
+TEST(gradients_in_bf16_are_the_f32_ones_to_the_rounding_of_inputs)
+{
+    static const char *const sets[] = {"scalar", "avx2", "avx512"};
+    double worst = 0;
+    for (int i = 0; i < N_SPECS; i++) {
+        step s;
+        step_open(&s, &specs[i]);
+        eng_tape_options options = fixture_options(&eng_serial);
+        outcome want = outcome_new(&s);
+        run_step(&s, &options, NULL, want.grads, want.logprobs);
+        options.compute = ENG_COMPUTE_BF16;
+        for (int k = 0; k < 3; k++) {
+            options.kernels = sets[k];
+            outcome got = outcome_new(&s);
+            run_step(&s, &options, NULL, got.grads, got.logprobs);
+            expect_within_rounding(s.net, got.grads, want.grads, &worst);
+            const double d = distance(got.logprobs, want.logprobs, s.t.lm.n);
+            EXPECT(d <= rounding_bound(s.net));
+            EXPECT(distance(got.grads, want.grads, got.n) > 1e-4); /* inputs were rounded */
+            free(got.grads);
+            if (!strcmp(sets[k], eng_cpu_kernels()))
+                break;
+        }
+        free(want.grads);
+        eng_net_free(s.net);
+    }
+    printf("  at most %.2g apart\n", worst);
 }
 
 /* SmolLM2-135M's shape. */
@@ -429,20 +504,24 @@ TEST(log_probs_entropies_and_best_tokens_follow_from_the_logits)
 /* PPO's ratio is exactly 1 at its first step only if these are the same bits. */
 TEST(log_probs_have_the_same_bits_with_and_without_gradients)
 {
-    step s;
-    step_open(&s, &specs[4]);
-    eng_tape_options options = fixture_options(&eng_serial);
-    outcome trained = outcome_new(&s);
-    run_step(&s, &options, NULL, trained.grads, trained.logprobs);
-    options.gradients = false;
-    eng_tape *tape = fixture_tape(s.net, &options);
-    float scored[FIXTURE_MAX_TOKENS];
-    eng_tape_forward(tape, s.net, &s.p.pack, NULL);
-    eng_lm_forward(tape, s.net, &s.t.lm, scored, NULL, NULL);
-    EXPECT_MEM(scored, trained.logprobs, s.t.lm.n * sizeof *scored);
-    eng_tape_free(tape);
-    free(trained.grads);
-    eng_net_free(s.net);
+    FOR_SPECS_AND_COMPUTES(i, how)
+    {
+        step s;
+        step_open(&s, &specs[i]);
+        eng_tape_options options = fixture_options(&eng_serial);
+        options.compute = how;
+        outcome trained = outcome_new(&s);
+        run_step(&s, &options, NULL, trained.grads, trained.logprobs);
+        options.gradients = false;
+        eng_tape *tape = fixture_tape(s.net, &options);
+        float scored[FIXTURE_MAX_TOKENS];
+        eng_tape_forward(tape, s.net, &s.p.pack, NULL);
+        eng_lm_forward(tape, s.net, &s.t.lm, scored, NULL, NULL);
+        EXPECT_MEM(scored, trained.logprobs, s.t.lm.n * sizeof *scored);
+        eng_tape_free(tape);
+        free(trained.grads);
+        eng_net_free(s.net);
+    }
 }
 
 TEST(a_head_replaces_what_an_earlier_one_left)
@@ -493,9 +572,10 @@ TEST(a_training_step_allocates_nothing)
     step s;
     step_open(&s, &specs[0]);
     parallel_threads *threads = parallel_threads_create(2);
-    for (int checkpoint = 0; checkpoint < 2; checkpoint++) {
+    for (int kind = 0; kind < 4; kind++) {
         eng_tape_options options = fixture_options(parallel_threads_parallel(threads));
-        options.checkpoint = checkpoint;
+        options.checkpoint = kind & 1;
+        options.compute = kind & 2 ? ENG_COMPUTE_BF16 : ENG_COMPUTE_F32;
         eng_tape *tape = fixture_tape(s.net, &options);
         outcome o = outcome_new(&s);
         const eng_dropout dropout = {0.1f, 1, 2, s.p.keys};
