@@ -198,30 +198,56 @@ static void put_shape(report *out, const eng_config *c)
     report_close_object(out);
 }
 
+/* Steps of one way to compute. */
+typedef struct train_run {
+    train_times *steps; /* [rounds] */
+    series rates;
+} train_run;
+
+static void put_train_run(bench *b, train_subject *s, train_run *run, const char *share,
+                          double limit_gflop_s)
+{
+    const bench_options *o = b->options;
+    const double tokens = (double)o->train_seqs * o->train_tokens;
+    report_string(b->out, "unit", "tokens/s");
+    report_spread(b->out, &run->rates);
+    if (limit_gflop_s > 0)
+        report_number(b->out, share,
+                      series_median(&run->rates) / tokens * train_step_ops(s) * 1e-9 /
+                          limit_gflop_s);
+    put_part(b->out, "forward_s", run->steps, o->rounds, offsetof(train_times, forward));
+    put_part(b->out, "backward_s", run->steps, o->rounds, offsetof(train_times, backward));
+    put_part(b->out, "optimizer_s", run->steps, o->rounds, offsetof(train_times, optimizer));
+}
+
+/* Step by step in turns, so that what disturbs the machine disturbs both. */
 static void put_train_figures(bench *b, train_subject *s)
 {
     const bench_options *o = b->options;
     const double tokens = (double)o->train_seqs * o->train_tokens;
-    train_times *steps = calloc(o->rounds, sizeof *steps);
-    series rates = {0};
-    for (uint32_t i = 0; steps && i < o->rounds; i++) {
-        steps[i] = train_step(s);
-        series_add(&rates, tokens / steps[i].whole);
-    }
-    report_string(b->out, "unit", "tokens/s");
+    train_run runs[2] = {{.steps = calloc(o->rounds, sizeof(train_times))},
+                         {.steps = calloc(o->rounds, sizeof(train_times))}};
+    for (uint32_t i = 0; runs[0].steps && runs[1].steps && i < o->rounds; i++)
+        for (int c = 0; c < 1 + o->bf16; c++) {
+            runs[c].steps[i] = train_step(s, (eng_compute)c);
+            series_add(&runs[c].rates, tokens / runs[c].steps[i].whole);
+        }
     report_count(b->out, "sequences", o->train_seqs);
     report_count(b->out, "tokens", o->train_tokens);
     report_count(b->out, "tape_bytes", train_tape_bytes(s));
-    report_spread(b->out, &rates);
-    if (b->limits->fp32_gflop_s > 0)
-        report_number(b->out, "share_of_fp32",
-                      series_median(&rates) / tokens * train_step_ops(s) * 1e-9 /
-                          b->limits->fp32_gflop_s);
-    put_part(b->out, "forward_s", steps, o->rounds, offsetof(train_times, forward));
-    put_part(b->out, "backward_s", steps, o->rounds, offsetof(train_times, backward));
-    put_part(b->out, "optimizer_s", steps, o->rounds, offsetof(train_times, optimizer));
-    series_free(&rates);
-    free(steps);
+    put_train_run(b, s, &runs[ENG_COMPUTE_F32], "share_of_fp32", b->limits->fp32_gflop_s);
+    if (o->bf16) {
+        report_object(b->out, "bf16");
+        put_train_run(b, s, &runs[ENG_COMPUTE_BF16], "share_of_bf16", b->limits->bf16_gflop_s);
+        report_number(b->out, "times_f32",
+                      series_median(&runs[ENG_COMPUTE_BF16].rates) /
+                          series_median(&runs[ENG_COMPUTE_F32].rates));
+        report_close_object(b->out);
+    }
+    for (int c = 0; c < 2; c++) {
+        series_free(&runs[c].rates);
+        free(runs[c].steps);
+    }
 }
 
 static eng_status put_train(bench *b, const char *path, eng_error *err)
@@ -231,10 +257,11 @@ static eng_status put_train(bench *b, const char *path, eng_error *err)
     if (!fits_context(b, "train", o->train_tokens))
         return ENG_OK;
     eng_status st = train_open(&s, path, o->kernels, o->n_threads, o->train_seqs, o->train_tokens,
-                               o->checkpoint, err);
+                               o->checkpoint, o->bf16, err);
     if (st != ENG_OK)
         return st;
-    train_step(s); /* pages touched, threads started, clocks up */
+    for (int c = 0; c < 1 + o->bf16; c++)
+        train_step(s, (eng_compute)c); /* pages touched, threads started, clocks up */
     report_object(b->out, "train");
     put_shape(b->out, eng_model_config(b->subject.model));
     put_train_figures(b, s);
@@ -351,7 +378,8 @@ int main(int argc, char **argv)
         const products_options how = {.n_threads = options.n_threads,
                                       .rounds = options.rounds,
                                       .kernels = options.kernels,
-                                      .smoke = options.smoke};
+                                      .smoke = options.smoke,
+                                      .bf16 = options.bf16};
         products_measure(&out, "sgemm", &how, &limits);
     }
     report_array(&out, "models");

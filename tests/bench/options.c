@@ -29,6 +29,7 @@ static const char usage_text[] =
     "  --in N, --out N   tokens in and out of each stream (128, 64)\n"
     "  --train-seqs N, --train-tokens N   the training step's sequences and their tokens (8, 128)\n"
     "  --checkpoint      the training step keeps layer inputs alone and recomputes the rest\n"
+    "  --compute TYPE    bf16: training steps and products in it too, by turns with f32's (f32)\n"
     "  --spin N          measure nothing: N busy threads until stdin closes\n"
     "  --nice K          their nice value (0)\n";
 
@@ -145,6 +146,7 @@ enum {
     OPT_TRAIN_SEQS,
     OPT_TRAIN_TOKENS,
     OPT_CHECKPOINT,
+    OPT_COMPUTE,
     OPT_SPIN,
     OPT_NICE,
     OPT_HELP
@@ -167,6 +169,7 @@ static const struct option long_options[] = {
     {"train-seqs", required_argument, NULL, OPT_TRAIN_SEQS},
     {"train-tokens", required_argument, NULL, OPT_TRAIN_TOKENS},
     {"checkpoint", no_argument, NULL, OPT_CHECKPOINT},
+    {"compute", required_argument, NULL, OPT_COMPUTE},
     {"spin", required_argument, NULL, OPT_SPIN},
     {"nice", required_argument, NULL, OPT_NICE},
     {"help", no_argument, NULL, OPT_HELP},
@@ -226,6 +229,11 @@ static void take_option(bench_options *o, int option)
         return;
     case OPT_CHECKPOINT:
         o->checkpoint = true;
+        return;
+    case OPT_COMPUTE:
+        o->bf16 = strcmp(optarg, "bf16") == 0;
+        if (!o->bf16 && strcmp(optarg, "f32") != 0)
+            refuse("--compute", optarg, "f32 or bf16");
         return;
     case OPT_SPIN:
         o->spin_threads = (int)read_number("--spin", optarg, 1, CREW_MAX);

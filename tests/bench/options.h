@@ -41,8 +41,9 @@ typedef struct bench_options {
     uint32_t prefix_n;                 /* answers to one prompt */
     uint32_t train_seqs, train_tokens; /* of the training step: sequences, tokens of each */
     bool checkpoint;                   /* the training step recomputes its layers */
-    uint32_t busy_threads;             /* that share the cores in the busy case */
-    int spin_threads; /* > 0: be nothing but that many busy threads, until stdin closes */
+    bool bf16;             /* training steps and products with rounded inputs beside the f32 ones */
+    uint32_t busy_threads; /* that share the cores in the busy case */
+    int spin_threads;      /* > 0: be nothing but that many busy threads, until stdin closes */
     int spin_nice;
 } bench_options;
 

@@ -1,5 +1,6 @@
 #include "products.h"
 
+#include "compute/bgemm.h"
 #include "compute/sgemm.h"
 #include "compute/team.h"
 
@@ -53,11 +54,22 @@ static float *make_matrix(size_t floats)
     return x;
 }
 
-static void run_product(eng_sgemm *g, const product *p)
+/* What makes products: in f32, and of rounded inputs or NULL. */
+typedef struct makers {
+    eng_sgemm *f32;
+    eng_bgemm *bf16;
+} makers;
+
+static void run_product(const makers *g, bool bf16, const product *p)
 {
     const product_shape *s = &p->shape;
     const size_t lda = s->ta == ENG_PLAIN ? s->k : s->m, ldb = s->tb == ENG_PLAIN ? s->n : s->k;
-    eng_sgemm_run(g, s->ta, s->tb, s->m, s->n, s->k, p->a, lda, p->b, ldb, s->beta, p->c, s->n);
+    if (bf16)
+        eng_bgemm_run(g->bf16, s->ta, s->tb, s->m, s->n, s->k, p->a, lda, p->b, ldb,
+                      s->ta == ENG_PLAIN ? ENG_DITHERED : ENG_NEAREST, s->beta, p->c, s->n);
+    else
+        eng_sgemm_run(g->f32, s->ta, s->tb, s->m, s->n, s->k, p->a, lda, p->b, ldb, s->beta, p->c,
+                      s->n);
 }
 
 static double product_ops(const product_shape *s)
@@ -66,12 +78,12 @@ static double product_ops(const product_shape *s)
 }
 
 /* GFLOP/s of as many runs as take `seconds`. */
-static double product_rate(eng_sgemm *g, const product *p, double seconds)
+static double product_rate(const makers *g, bool bf16, const product *p, double seconds)
 {
     uint32_t runs = 0;
     double spent = 0;
     for (double begin = now_s(); spent < seconds || !runs; spent = now_s() - begin, runs++)
-        run_product(g, p);
+        run_product(g, bf16, p);
     return product_ops(&p->shape) * runs / spent * 1e-9;
 }
 
@@ -83,15 +95,31 @@ static product_shape shrunk(product_shape s)
     return s;
 }
 
-static void put_product(report *r, eng_sgemm *g, const product_shape *s, const products_options *o,
-                        const machine_limits *limits)
+static void put_bf16(report *r, series *rates, const series *f32, const machine_limits *limits)
+{
+    report_object(r, "bf16");
+    report_string(r, "unit", "GFLOP/s");
+    report_spread(r, rates);
+    if (limits->bf16_gflop_s > 0)
+        report_number(r, "share_of_compute", series_median(rates) / limits->bf16_gflop_s);
+    report_number(r, "times_f32", series_median(rates) / series_median(f32));
+    report_close_object(r);
+}
+
+static void put_product(report *r, const makers *g, const product_shape *s,
+                        const products_options *o, const machine_limits *limits)
 {
     const double seconds = o->smoke ? 0 : 0.02;
     product p = {*s, make_matrix(s->m * s->k), make_matrix(s->k * s->n), make_matrix(s->m * s->n)};
-    series rates = {0};
-    run_product(g, &p);
-    for (uint32_t i = 0; i < o->rounds; i++)
-        series_add(&rates, product_rate(g, &p, seconds));
+    series rates = {0}, rounded = {0};
+    run_product(g, false, &p);
+    if (g->bf16)
+        run_product(g, true, &p);
+    for (uint32_t i = 0; i < o->rounds; i++) {
+        series_add(&rates, product_rate(g, false, &p, seconds));
+        if (g->bf16)
+            series_add(&rounded, product_rate(g, true, &p, seconds));
+    }
     report_object(r, NULL);
     report_string(r, "product", s->what);
     report_bool(r, "a_transposed", s->ta == ENG_TRANSPOSED);
@@ -104,8 +132,11 @@ static void put_product(report *r, eng_sgemm *g, const product_shape *s, const p
     report_spread(r, &rates);
     if (limits->fp32_gflop_s > 0)
         report_number(r, "share_of_compute", series_median(&rates) / limits->fp32_gflop_s);
+    if (g->bf16)
+        put_bf16(r, &rounded, &rates, limits);
     report_close_object(r);
     series_free(&rates);
+    series_free(&rounded);
     free(p.a), free(p.b), free(p.c);
 }
 
@@ -113,14 +144,16 @@ void products_measure(report *r, const char *key, const products_options *o,
                       const machine_limits *limits)
 {
     eng_team *team = NULL;
-    eng_sgemm *g = NULL;
+    makers g = {NULL, NULL};
     eng_error err;
     eng_parallel parallel;
     eng_status st = eng__team_create(&team, o->n_threads, 0, &err);
     if (st == ENG_OK) {
         parallel = eng__team_parallel(team);
-        st = eng_sgemm_create(&g, &parallel, o->kernels, &err);
+        st = eng_sgemm_create(&g.f32, &parallel, o->kernels, &err);
     }
+    if (st == ENG_OK && o->bf16)
+        st = eng_bgemm_create(&g.bf16, &parallel, o->kernels, &err);
     if (st != ENG_OK) {
         fprintf(stderr, "bench-engine: %s\n", err.text);
         exit(1);
@@ -128,9 +161,10 @@ void products_measure(report *r, const char *key, const products_options *o,
     report_array(r, key);
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
         const product_shape s = o->smoke ? shrunk(shapes[i]) : shapes[i];
-        put_product(r, g, &s, o, limits);
+        put_product(r, &g, &s, o, limits);
     }
     report_close_array(r);
-    eng_sgemm_free(g);
+    eng_sgemm_free(g.f32);
+    eng_bgemm_free(g.bf16);
     eng__team_free(team);
 }

@@ -11,7 +11,7 @@ struct train_subject {
     eng_team *team;
     eng_parallel parallel;
     eng_net *net;
-    eng_tape *tape;
+    eng_tape *tapes[2]; /* by eng_compute; the second may be NULL */
     size_t tape_bytes;
     float *grads, *m, *v; /* [P] */
     eng_pack pack;
@@ -62,7 +62,7 @@ static eng_status allocate(train_subject *s, uint32_t n_seqs, uint32_t n_tokens,
 
 eng_status train_open(train_subject **out, const char *path, const char *kernels,
                       uint32_t n_threads, uint32_t n_seqs, uint32_t n_tokens, bool checkpoint,
-                      eng_error *err)
+                      bool bf16, eng_error *err)
 {
     train_subject *s = calloc(1, sizeof *s);
     if (!s)
@@ -72,15 +72,16 @@ eng_status train_open(train_subject **out, const char *path, const char *kernels
         s->parallel = eng__team_parallel(s->team);
         st = eng_net_open(&s->net, path, ENG_HEAD_LM, err);
     }
-    if (st == ENG_OK) {
+    for (int i = 0; i < 1 + bf16 && st == ENG_OK; i++) {
         const eng_tape_options options = {.max_tokens = n_seqs * n_tokens,
                                           .max_seqs = n_seqs,
                                           .gradients = true,
                                           .checkpoint = checkpoint,
+                                          .compute = (eng_compute)i,
                                           .parallel = &s->parallel,
                                           .kernels = kernels};
         s->tape_bytes = eng_tape_bytes(eng_net_config(s->net), &options);
-        st = eng_tape_create(&s->tape, eng_net_config(s->net), &options, err);
+        st = eng_tape_create(&s->tapes[i], eng_net_config(s->net), &options, err);
     }
     if (st == ENG_OK)
         st = allocate(s, n_seqs, n_tokens, err);
@@ -96,7 +97,8 @@ void train_close(train_subject *s)
 {
     if (!s)
         return;
-    eng_tape_free(s->tape);
+    eng_tape_free(s->tapes[ENG_COMPUTE_F32]);
+    eng_tape_free(s->tapes[ENG_COMPUTE_BF16]);
     eng_net_free(s->net);
     eng__team_free(s->team);
     free((void *)s->pack.tokens), free((void *)s->pack.starts);
@@ -114,16 +116,17 @@ static float mean_slope(void *ctx, uint32_t i, float logprob)
     return -1.0f / (float)((const train_subject *)ctx)->rows.n;
 }
 
-train_times train_step(train_subject *s)
+train_times train_step(train_subject *s, eng_compute compute)
 {
     static const eng_adamw adamw = {.beta1 = 0.9f, .beta2 = 0.95f, .eps = 1e-8f};
     const size_t n = eng_net_n_floats(s->net);
+    eng_tape *tape = s->tapes[compute];
     const double begin = now_s();
     eng_grads_clear(&s->parallel, s->grads, n);
-    eng_tape_forward(s->tape, s->net, &s->pack, NULL);
+    eng_tape_forward(tape, s->net, &s->pack, NULL);
     const double forward = now_s();
-    eng_lm_backward(s->tape, s->net, &s->rows, mean_slope, s, s->logprobs, NULL, s->grads);
-    eng_tape_backward(s->tape, s->net, s->grads);
+    eng_lm_backward(tape, s->net, &s->rows, mean_slope, s, s->logprobs, NULL, s->grads);
+    eng_tape_backward(tape, s->net, s->grads);
     const double backward = now_s();
     const double norm = eng_grad_norm(&s->parallel, s->grads, n);
     eng_adamw_step(&s->parallel, &adamw, eng_net_floats(s->net), s->grads, s->m, s->v, n, 1e-5,
