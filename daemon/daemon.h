@@ -35,8 +35,7 @@ typedef struct daemon_options {
 
 /* Takes the data directory, reads keys and listens. Strings of the options outlive the daemon. NULL
  * with *err. SIGPIPE and SIGXFSZ are ignored from then on. Any thread, and not necessarily the one
- * that runs it.
- */
+ * that runs it. */
 instructd *daemon_create(const daemon_options *options, error_text *err);
 /* Blocks until stopped. 0: drained and stopped; 1: the model could not be served (*err says why) or
  * it was stopped twice. Called once. */

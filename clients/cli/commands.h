@@ -12,6 +12,6 @@ command_fn cmd_complete, cmd_chat, cmd_models, cmd_tokenize;
 command_fn cmd_train, cmd_jobs, cmd_files, cmd_methods;
 command_fn cmd_policies, cmd_aliases, cmd_publish, cmd_rollback, cmd_rewards;
 command_fn cmd_export, cmd_data, cmd_label;
-command_fn cmd_model; /* makes files here and speaks to no server */
+command_fn cmd_model, cmd_eval; /* work on files here and speak to no server */
 
 #endif

@@ -78,6 +78,16 @@ static const struct {
      "options give the same bytes.\n\n"
      "  instruct model new --arch llama --layers 4 --dim 128 --heads 4 --context 512 --out tiny\n"
      "  ./quickstart up --model tiny\n"},
+    {COMMAND_EVAL, "eval [METRIC [FILE|-]]", "figures over rows that were judged or scored",
+     "Without METRIC: all of them, with a row of each. FILE is JSONL, or CSV whose first line "
+     "names\n"
+     "the members; no server is needed. Prints each value with its interval (+-) and a bootstrap "
+     "over\n"
+     "prompts (LOW to HIGH, 95%; rows of one \"prompt\" are drawn together), then the same for "
+     "each\n"
+     "\"group\" of rows.\n\n"
+     "  instruct eval win_rate votes.csv\n"
+     "  instruct eval agreement --json < pairs.jsonl\n"},
     {COMMAND_HELP, "help [COMMAND]", "explain a command", ""},
 };
 enum { PAGES = sizeof pages / sizeof pages[0] };

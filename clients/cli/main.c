@@ -46,7 +46,7 @@ static exit_code run(const options *o, terminal *out, terminal *err, problem *p)
         {COMMAND_PUBLISH, cmd_publish},   {COMMAND_ROLLBACK, cmd_rollback},
         {COMMAND_REWARDS, cmd_rewards},   {COMMAND_EXPORT, cmd_export},
         {COMMAND_DATA, cmd_data},         {COMMAND_MODEL, cmd_model},
-        {COMMAND_LABEL, cmd_label},
+        {COMMAND_LABEL, cmd_label},       {COMMAND_EVAL, cmd_eval},
     };
     for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
         if (commands[i].id == o->command)

@@ -30,7 +30,7 @@ const option_row option_rows[] = {
     {"--logit-bias", 0, "ID=B", OPTION_BIAS, FIELD("logit_bias"), COMMAND_GENERATES,
      "add B (-100 to 100) to a token's logit; repeatable"},
     {"--seed", 0, "N", OPTION_INT, FIELD("seed"),
-     COMMAND_GENERATES | COMMAND_TRAIN | COMMAND_MODEL | COMMAND_DATA,
+     COMMAND_GENERATES | COMMAND_TRAIN | COMMAND_MODEL | COMMAND_DATA | COMMAND_EVAL,
      "the same seed and inputs give the same result"},
     {"--stop", 0, "TEXT", OPTION_STRINGS, FIELD("stop"), COMMAND_GENERATES,
      "end the answer before this text; repeatable"},
@@ -115,7 +115,7 @@ const option_row option_rows[] = {
     {"--untied", 0, NULL, OPTION_FLAG, AT(untied), COMMAND_MODEL,
      "an output matrix of its own"},
 
-    {"--json", 'j', NULL, OPTION_FLAG, AT(json), COMMAND_ASKS | COMMAND_MODEL,
+    {"--json", 'j', NULL, OPTION_FLAG, AT(json), COMMAND_ASKS | COMMAND_MODEL | COMMAND_EVAL,
      "print the server's JSON; a stream as one object a line"},
     {"--url", 'u', "URL", OPTION_STRING, AT(url), COMMAND_ASKS,
      "the server; INSTRUCTD_URL, else http://127.0.0.1:8080"},
@@ -126,7 +126,7 @@ const option_row option_rows[] = {
     {"--timeout", 0, "S", OPTION_SECONDS, AT(timeout_s), COMMAND_ASKS,
      "give up after S silent seconds (600); 0 waits for ever"},
     {"--no-color", 0, NULL, OPTION_FLAG, AT(no_color),
-     COMMAND_ASKS | COMMAND_MODEL, "plain output (also: NO_COLOR)"},
+     COMMAND_ASKS | COMMAND_MODEL | COMMAND_EVAL, "plain output (also: NO_COLOR)"},
     {"--help", 'h', NULL, OPTION_FLAG, AT(help), ~0u, "print this help"},
     {"--version", 'V', NULL, OPTION_FLAG, AT(version), ~0u, "print the version"},
 };
@@ -156,6 +156,7 @@ static const struct {
     {"data", COMMAND_DATA, ARGUMENTS_MAX},
     {"label", COMMAND_LABEL, ARGUMENTS_MAX},
     {"model", COMMAND_MODEL, 1},
+    {"eval", COMMAND_EVAL, 2},
     {"help", COMMAND_HELP, 1},
 };
 enum { COMMANDS = sizeof commands / sizeof commands[0] };

@@ -28,7 +28,8 @@ typedef enum command_id {
     COMMAND_DATA = 1 << 14,
     COMMAND_LABEL = 1 << 15,
     COMMAND_MODEL = 1 << 16,
-    COMMAND_HELP = 1 << 17,
+    COMMAND_EVAL = 1 << 17,
+    COMMAND_HELP = 1 << 18,
     COMMAND_GENERATES = COMMAND_COMPLETE | COMMAND_CHAT,
     COMMAND_MOVES = COMMAND_PUBLISH | COMMAND_ROLLBACK,
     COMMAND_ASKS = COMMAND_MODEL - 1 /* a server: all above */
