@@ -48,9 +48,10 @@ job_code course_load(course *c, example_set *set, const char *field, const char 
 job_code course_make_room(course *c, uint32_t longest, eng_error *err)
 {
     job_code code = micro_init(&c->micro, longest, err);
-    return code == INSTRUCTD_OK ? tape_open(&c->tape, eng_net_config(c->trainer.net),
-                                            c->micro.max_tokens, true, &c->job->host.parallel, err)
-                                : code;
+    return code == INSTRUCTD_OK
+               ? tape_open(&c->tape, eng_net_config(c->trainer.net), c->micro.max_tokens, true,
+                           job_compute(c->job), &c->job->host.parallel, err)
+               : code;
 }
 
 static job_code plan(course *c, eng_error *err)

@@ -63,7 +63,7 @@ void episodes_credit(episodes *e, const job_numbers *n, bool narrow)
     }
     if (n->whiten_advantages)
         eng_whiten(e->advantage, e->n_tokens, false);
-    const bool weigh = narrow || e->staleness;
+    const bool weigh = narrow || n->bf16 || e->staleness;
     for (uint32_t t = 0; t < e->n_tokens; t++)
         e->weight[t] =
             weigh ? eng_importance_weight(e->old[t], e->sampler[t], (float)n->importance_cap)

@@ -36,7 +36,8 @@ ENG_MUST_CHECK job_code episodes_init(episodes *out, rollouts *drawn, eng_error 
 void episodes_free(episodes *e); /* zeroed episodes are allowed */
 
 /* Fills reward, advantage, returns and weight from the rest; `narrow`: the sampler computed with
- * less than f32. Its tokens then get truncated importance weights, and so do stale ones. */
+ * less than f32. Its tokens then get truncated importance weights, and so do stale ones and those
+ * of a job that computes in bf16. */
 void episodes_credit(episodes *e, const job_numbers *numbers, bool narrow);
 
 /* The iteration's figures that follow from the episodes alone. Returns the mean divergence from the

@@ -70,7 +70,7 @@ static job_code open_policy(const gate *g, const host_policy *policy, const eng_
     if (code != INSTRUCTD_OK || tape_suits(eng_net_config(o->net), eng_net_config(like)))
         return code;
     code = tape_open(&o->own, eng_net_config(o->net), g->pass.micro->max_tokens, false,
-                     &g->job->host.parallel, err);
+                     job_compute(g->job), &g->job->host.parallel, err);
     o->pass.tape = o->own;
     return code;
 }

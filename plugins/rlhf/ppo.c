@@ -54,7 +54,7 @@ static job_code tape_for(const ppo *p, const eng_net *net, bool gradients, eng_t
     *out = p->tape;
     if (tape_suits(eng_net_config(net), eng_net_config(p->policy.net)))
         return INSTRUCTD_OK;
-    return tape_open(out, eng_net_config(net), p->micro.max_tokens, gradients,
+    return tape_open(out, eng_net_config(net), p->micro.max_tokens, gradients, job_compute(p->job),
                      &p->job->host.parallel, err);
 }
 
@@ -68,7 +68,7 @@ static job_code open_tapes(ppo *p, uint32_t longest, eng_error *err)
     job_code code = micro_init(&p->micro, longest, err);
     if (code == INSTRUCTD_OK)
         code = tape_open(&p->tape, eng_net_config(p->policy.net), p->micro.max_tokens, true,
-                         &p->job->host.parallel, err);
+                         job_compute(p->job), &p->job->host.parallel, err);
     if (code == INSTRUCTD_OK)
         code = tape_for(p, p->value.net, true, &p->value_tape, err);
     if (code == INSTRUCTD_OK)

@@ -93,7 +93,8 @@ static const number_row NUMBERS[] = {
      "weight of the pretraining loss; 0 without `pretrain`"},
     {"ptx_ratio", PPO, INTEGER, 8, 1, 64, 0, AT(ptx_ratio), "pretraining sequences per episode"},
     {"importance_cap", PPO, NUMBER, 2, 1, 1000, 0, AT(importance_cap),
-     "bound of a token's importance weight when the sampler's weights are not f32, or lag"},
+     "bound of a token's importance weight when sampler or job compute in less than f32, or rollouts "
+     "lag"},
     {"max_staleness", PPO, INTEGER, 0, 0, 1, 0, AT(max_staleness),
      "iterations a rollout may lag: with 1 the next ones are drawn while the policy learns"},
 
@@ -109,6 +110,9 @@ static const number_row NUMBERS[] = {
      "longer responses are cut and get no end token"},
     {"learning_rate_multiplier", ALL, NUMBER, 1, 0, 1000, OPEN_MIN, AT(learning_rate_multiplier),
      "multiplies every learning rate"},
+    {"compute", ALL, SELECT, 0, 0, 0, 0, AT(bf16),
+     "matrix products in f32, or of inputs rounded to bf16, which is faster where the CPU has AVX-512 "
+     "BF16; weights, gradients, optimizer and losses are f32 either way"},
 };
 
 typedef struct name_row {
@@ -150,8 +154,19 @@ static const preset_row PRESETS[] = {
 
 #define COUNT(table) (sizeof(table) / sizeof((table)[0]))
 
-/* Values of SELECT rows, by the flag they set. */
-static const char *const SELECTS[] = {"valid_loss", "rm_score"};
+/* What false and true of a SELECT row stand for. */
+static const char *const *choices_of(const number_row *row)
+{
+    static const char *const compute[] = {"f32", "bf16"};
+    static const char *const select_by[] = {"valid_loss", "rm_score"};
+    return row->offset == AT(bf16) ? compute : select_by;
+}
+
+/* The same in the order they are told: the default first. */
+static const char *choice_of(const number_row *row, int i)
+{
+    return choices_of(row)[(row->preset != 0) ^ i];
+}
 
 const char *schema_method_name(job_method method)
 {
@@ -187,8 +202,8 @@ static void put_number(eng__text *out, const number_row *row)
     if (row->kind == BOOLEAN) {
         eng__text_printf(out, "%s", row->preset != 0 ? "true" : "false");
     } else if (row->kind == SELECT) {
-        put_string(out, SELECTS[row->preset != 0]);
-        eng__text_printf(out, ",\"enum\":[\"%s\",\"%s\"]", SELECTS[1], SELECTS[0]);
+        put_string(out, choice_of(row, 0));
+        eng__text_printf(out, ",\"enum\":[\"%s\",\"%s\"]", choice_of(row, 0), choice_of(row, 1));
     } else {
         eng__text_double(out, row->preset);
         put_bound(out, "minimum", "exclusiveMinimum", row->open & OPEN_MIN, row->min);
@@ -319,11 +334,13 @@ static eng_status value_of(const number_row *row, const eng_json *node, double *
         return ENG_OK;
     case SELECT:
         for (int i = 0; i < 2; i++)
-            if (eng_json_string(node) && strcmp(eng_json_string(node), SELECTS[i]) == 0) {
+            if (eng_json_string(node) && strcmp(eng_json_string(node), choices_of(row)[i]) == 0) {
                 *out = i;
                 return ENG_OK;
             }
-        return wrong(param, row->name, err, "\"rm_score\" or \"valid_loss\"");
+        snprintf(expected, sizeof expected, "\"%s\" or \"%s\"", choice_of(row, 0),
+                 choice_of(row, 1));
+        return wrong(param, row->name, err, expected);
     case INTEGER:
     case NUMBER:
         if (eng_json_is(node, ENG_JSON_NUMBER) && in_range(row, node->number)) {

@@ -29,6 +29,7 @@ typedef struct job_numbers {
     double max_grad_norm; /* 0: no clipping */
     uint64_t max_prompt_tokens, max_response_tokens;
     double learning_rate_multiplier;
+    bool bf16;           /* compute: products of rounded inputs, in every pass of the job */
     uint64_t batch_size; /* sequences; reward_model: prompts; ppo: episodes of an iteration */
     double learning_rate;
     /* all but ppo */

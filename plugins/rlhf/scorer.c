@@ -27,7 +27,8 @@ static job_code open_net(scorer *s, uint32_t longest, eng_error *err)
                          shape->n_ctx, longest);
     code = micro_init(&s->micro, longest, err);
     if (code == INSTRUCTD_OK)
-        code = tape_open(&s->tape, shape, s->micro.max_tokens, false, &j->host.parallel, err);
+        code = tape_open(&s->tape, shape, s->micro.max_tokens, false, job_compute(j),
+                         &j->host.parallel, err);
     return code;
 }
 

@@ -76,11 +76,12 @@ bool tape_suits(const eng_config *a, const eng_config *b)
 }
 
 job_code tape_open(eng_tape **out, const eng_config *shape, uint32_t max_tokens, bool gradients,
-                   const eng_parallel *parallel, eng_error *err)
+                   eng_compute compute, const eng_parallel *parallel, eng_error *err)
 {
     eng_tape_options options = {.max_tokens = max_tokens,
                                 .max_seqs = MICRO_SEQS,
                                 .gradients = gradients,
+                                .compute = compute,
                                 .parallel = parallel};
     options.checkpoint = gradients && eng_tape_bytes(shape, &options) > TAPE_BYTES;
     return code_of(eng_tape_create(out, shape, &options, err));

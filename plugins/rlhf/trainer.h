@@ -53,6 +53,13 @@ ENG_MUST_CHECK job_code trainer_step(trainer *t, const char *what, uint64_t batc
 /* May nets of these configs share a tape? The layout of rotary positions counts too. [any] */
 bool tape_suits(const eng_config *a, const eng_config *b);
 ENG_MUST_CHECK job_code tape_open(eng_tape **out, const eng_config *shape, uint32_t max_tokens,
-                                  bool gradients, const eng_parallel *parallel, eng_error *err);
+                                  bool gradients, eng_compute compute, const eng_parallel *parallel,
+                                  eng_error *err);
+/* What every tape of the job computes with: equal weights must give equal bits in all its passes.
+ */
+static inline eng_compute job_compute(const job *j)
+{
+    return j->numbers.bf16 ? ENG_COMPUTE_BF16 : ENG_COMPUTE_F32;
+}
 
 #endif

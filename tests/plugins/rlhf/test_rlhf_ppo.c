@@ -49,6 +49,7 @@ static mock_host *host_with_prompts(const eng_parallel *parallel)
 
 /* Learning rates far above the paper's, so that a few steps show. */
 #define FAST "\"learning_rate\":0.003,\"value_learning_rate\":0.003,\"warmup_iterations\":0,"
+#define BF16 "\"compute\":\"bf16\","
 #define SIZES(episodes, batch, minibatch)                                                          \
     "\"episodes\":" #episodes ",\"batch_size\":" #batch ",\"minibatch_size\":" #minibatch          \
     ",\"max_response_tokens\":6"
@@ -85,10 +86,10 @@ static void run_alone(const mock_job *spec, const eng_parallel *parallel,
 
 /* ---- exact zeros ---- */
 
-TEST(at_first_the_policy_is_the_reference_to_the_last_bit)
+static void expect_equal_at_first(const char *method_json)
 {
     mock_host *m = host_with_prompts(NULL);
-    const mock_job spec = prompts(HTTP(FAST SIZES(24, 8, 8)));
+    const mock_job spec = prompts(method_json);
     mock_host_must_run(m, &spec);
     EXPECT_EQ(mock_host_last_step(m), 3);
     EXPECT(mock_host_metric(m, 1, "kl") == 0);
@@ -98,12 +99,19 @@ TEST(at_first_the_policy_is_the_reference_to_the_last_bit)
         EXPECT_NEAR(mock_host_metric(m, i, "reward"),
                     mock_host_metric(m, i, "rm_score") - 0.02 * mock_host_metric(m, i, "kl"), 1e-6);
     mock_host_free(m);
+    forget();
 }
 
-TEST(the_first_minibatch_after_each_rollout_has_ratio_1_exactly)
+TEST(at_first_the_policy_is_the_reference_to_the_last_bit)
+{
+    expect_equal_at_first(HTTP(FAST SIZES(24, 8, 8)));
+    expect_equal_at_first(HTTP(BF16 FAST SIZES(24, 8, 8)));
+}
+
+static void expect_first_ratios_of_1(const char *method_json)
 {
     mock_host *m = host_with_prompts(NULL);
-    const mock_job spec = prompts(HTTP(FAST SIZES(40, 8, 8)));
+    const mock_job spec = prompts(method_json);
     mock_host_must_run(m, &spec);
     for (uint64_t i = 1; i <= 5; i++) { /* one minibatch an iteration */
         EXPECT(mock_host_metric(m, i, "ratio_mean") == 1);
@@ -111,6 +119,25 @@ TEST(the_first_minibatch_after_each_rollout_has_ratio_1_exactly)
         EXPECT(mock_host_metric(m, i, "clip_frac") == 0);
         EXPECT(mock_host_metric(m, i, "staleness") == 0);
     }
+    mock_host_free(m);
+    forget();
+}
+
+TEST(the_first_minibatch_after_each_rollout_has_ratio_1_exactly)
+{
+    expect_first_ratios_of_1(HTTP(FAST SIZES(40, 8, 8)));
+    expect_first_ratios_of_1(HTTP(BF16 FAST SIZES(40, 8, 8)));
+}
+
+/* The sampler is f32 here, the trainer is not. */
+TEST(a_job_in_bf16_sees_its_rounding_in_the_mismatch_and_weighs_for_it)
+{
+    mock_host *m = host_with_prompts(NULL);
+    const mock_job spec = prompts(HTTP(BF16 FAST SIZES(16, 16, 16)));
+    mock_host_must_run(m, &spec);
+    EXPECT(mock_host_metric(m, 1, "sampler_mismatch") > 1e-5);
+    EXPECT(mock_host_metric(m, 1, "is_weight_mean") != 1);
+    EXPECT_NEAR(mock_host_metric(m, 1, "is_weight_mean"), 1, 0.1);
     mock_host_free(m);
 }
 
@@ -483,6 +510,11 @@ TEST(a_rerun_is_bit_identical_on_any_number_of_threads)
     expect_same_on_three_threads(WHOLE);
 }
 
+TEST(so_is_one_that_computes_in_bf16)
+{
+    expect_same_on_three_threads(WHOLE_OF(BF16));
+}
+
 TEST(so_is_one_whose_rollouts_lag)
 {
     expect_same_on_three_threads(WHOLE_OF(LAG));
@@ -520,6 +552,11 @@ static void expect_resumes(const char *method_json)
 TEST(a_job_stopped_anywhere_goes_on_bit_for_bit)
 {
     expect_resumes(WHOLE);
+}
+
+TEST(so_does_one_that_computes_in_bf16)
+{
+    expect_resumes(WHOLE_OF(BF16));
 }
 
 TEST(so_does_one_whose_rollouts_lag)

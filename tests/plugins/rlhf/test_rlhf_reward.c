@@ -88,7 +88,8 @@ static void start_scores(mock_host *m, const mock_job *spec, example_set *set, f
                             eng_net_tokenizer(net), (token_limits){64, 64}, 128, &err),
               INSTRUCTD_OK);
     EXPECT_EQ(micro_init(&mi, 0, &err), INSTRUCTD_OK);
-    EXPECT_EQ(tape_open(&tape, eng_net_config(net), mi.max_tokens, false, &eng_serial, &err),
+    EXPECT_EQ(tape_open(&tape, eng_net_config(net), mi.max_tokens, false, ENG_COMPUTE_F32,
+                        &eng_serial, &err),
               INSTRUCTD_OK);
     const pass p = {&host, tape, &mi};
     EXPECT_EQ(pass_scores(&p, net, set->items, set->n, scores, &err), INSTRUCTD_OK);
@@ -155,7 +156,8 @@ static double mean_score(mock_host *m, const char *file)
                             (token_limits){64, 64}, 128, &err),
               INSTRUCTD_OK);
     EXPECT_EQ(micro_init(&mi, 0, &err), INSTRUCTD_OK);
-    EXPECT_EQ(tape_open(&tape, eng_net_config(net), mi.max_tokens, false, &eng_serial, &err),
+    EXPECT_EQ(tape_open(&tape, eng_net_config(net), mi.max_tokens, false, ENG_COMPUTE_F32,
+                        &eng_serial, &err),
               INSTRUCTD_OK);
     const pass p = {&host, tape, &mi};
     EXPECT_EQ(pass_scores(&p, net, set.items, set.n, scores, &err), INSTRUCTD_OK);
@@ -187,11 +189,9 @@ TEST(demonstrations_score_zero_on_average_afterwards)
     mock_host_free(m);
 }
 
-TEST(an_interrupted_reward_model_goes_on_bit_for_bit_on_any_number_of_threads)
+static void expect_same_after_interruption(const char *numbers)
 {
     char whole[INSTRUCTD_POLICY_ID_BYTES], param[64], err[512];
-    const char *numbers = "{\"hyperparameters\":{\"n_epochs\":3,\"batch_size\":2,\"dropout\":0.2,"
-                          "\"learning_rate\":0.003}}";
     mock_job spec = rankings(numbers);
     spec.validation_file = "file-ranks";
     mock_host *m = host_with_ranks(NULL);
@@ -212,6 +212,20 @@ TEST(an_interrupted_reward_model_goes_on_bit_for_bit_on_any_number_of_threads)
     EXPECT_STR(mock_host_publish(m, 0)->id, whole);
     mock_host_free(m);
     parallel_threads_free(three);
+}
+
+#define THREE_EPOCHS(more)                                                                         \
+    "{\"hyperparameters\":{" more                                                                  \
+    "\"n_epochs\":3,\"batch_size\":2,\"dropout\":0.2,\"learning_rate\":0.003}}"
+
+TEST(an_interrupted_reward_model_goes_on_bit_for_bit_on_any_number_of_threads)
+{
+    expect_same_after_interruption(THREE_EPOCHS(""));
+}
+
+TEST(so_does_one_that_computes_in_bf16)
+{
+    expect_same_after_interruption(THREE_EPOCHS("\"compute\":\"bf16\","));
 }
 
 TEST(held_out_labelers_rows_judge_and_never_train)
@@ -326,7 +340,8 @@ static double correlation(const mock_host *m, const world *w)
     }
     job_host_init(&host, mock_host_table(quiet), mock_host_job(quiet));
     EXPECT_EQ(micro_init(&mi, 0, &err), INSTRUCTD_OK);
-    EXPECT_EQ(tape_open(&tape, eng_net_config(net), mi.max_tokens, false, &eng_serial, &err),
+    EXPECT_EQ(tape_open(&tape, eng_net_config(net), mi.max_tokens, false, ENG_COMPUTE_F32,
+                        &eng_serial, &err),
               INSTRUCTD_OK);
     const pass p = {&host, tape, &mi};
     EXPECT_EQ(pass_scores(&p, net, items, N, scores, &err), INSTRUCTD_OK);

@@ -113,6 +113,32 @@ TEST(defaults_are_those_of_the_api_page)
     EXPECT_DEFAULTS(JOB_PPO, ppo);
 }
 
+TEST(compute_is_f32_unless_bf16_is_asked_for_by_any_method)
+{
+    begin();
+    for (int m = 0; m < JOB_N_METHODS; m++) {
+        job_numbers n;
+        job_names names;
+        char param[64];
+        eng_error err;
+        const bool ppo = m == JOB_PPO;
+        const eng_json *row = number_of(schema_of((job_method)m), "compute");
+        EXPECT_STR(eng_json_string(eng_json_get(row, "default")), "f32");
+        const eng_json *choices = eng_json_get(row, "enum");
+        EXPECT_EQ(choices->n, 2);
+        EXPECT_STR(eng_json_string(&choices->items[0]), "f32");
+        EXPECT_STR(eng_json_string(&choices->items[1]), "bf16");
+        const eng_json *plain = parsed(ppo ? "{\"reward_model\":\"r\"}" : "{}");
+        EXPECT_OK(schema_read((job_method)m, plain, &n, &names, param, &err), err);
+        EXPECT(!n.bf16);
+        const eng_json *asked =
+            parsed(ppo ? "{\"reward_model\":\"r\",\"hyperparameters\":{\"compute\":\"bf16\"}}"
+                       : "{\"hyperparameters\":{\"compute\":\"bf16\"}}");
+        EXPECT_OK(schema_read((job_method)m, asked, &n, &names, param, &err), err);
+        EXPECT(n.bf16);
+    }
+}
+
 TEST(each_hyperparameter_has_type_range_and_description)
 {
     begin();
@@ -186,6 +212,8 @@ TEST(values_out_of_range_are_refused_by_name)
                    "a whole number from 1 and up to 1000");
     expect_refusal(JOB_SUPERVISED, "{\"hyperparameters\":{\"select_by\":\"luck\"}}", "select_by",
                    "rm_score");
+    expect_refusal(JOB_PRETRAIN, "{\"hyperparameters\":{\"compute\":\"fp16\"}}", "compute",
+                   "compute: expected \"f32\" or \"bf16\"");
     expect_refusal(JOB_PPO, "{\"reward_model\":\"r\",\"hyperparameters\":{\"whiten_rewards\":1}}",
                    "whiten_rewards", "true or false");
     expect_refusal(JOB_PPO, "{\"reward_model\":\"r\",\"hyperparameters\":{\"max_staleness\":2}}",

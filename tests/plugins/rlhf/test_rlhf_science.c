@@ -82,7 +82,8 @@ static void enumerate(const char *path, double logp[SEQUENCES])
     EXPECT_OK(eng_net_open(&net, path, ENG_HEAD_LM, &err), err);
     job_host_init(&host, mock_host_table(quiet), mock_host_job(quiet));
     EXPECT_EQ(micro_init(&mi, 0, &err), INSTRUCTD_OK);
-    EXPECT_EQ(tape_open(&tape, eng_net_config(net), mi.max_tokens, false, &eng_serial, &err),
+    EXPECT_EQ(tape_open(&tape, eng_net_config(net), mi.max_tokens, false, ENG_COMPUTE_F32,
+                        &eng_serial, &err),
               INSTRUCTD_OK);
     const pass p = {&host, tape, &mi};
     EXPECT_EQ(pass_logprobs(&p, net, items, SEQUENCES, l, &err), INSTRUCTD_OK);

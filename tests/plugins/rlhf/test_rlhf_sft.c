@@ -21,6 +21,7 @@ static const char *const OTHERS = "{\"prompt\":\"the sky is\",\"completion\":\" 
                                   "{\"prompt\":\"a dog says\",\"completion\":\" woof\"}\n";
 
 #define NUMBERS(text) "{\"hyperparameters\":{" text "}}"
+#define BF16 "\"compute\":\"bf16\","
 /* 3 steps an epoch, dropout as in the paper. */
 #define SHORT "\"n_epochs\":4,\"batch_size\":2,\"learning_rate\":0.003"
 
@@ -178,10 +179,10 @@ TEST(a_small_model_is_pretrained_from_scratch)
 
 /* ---- the same bits ---- */
 
-TEST(a_rerun_with_dropout_is_bit_identical_on_any_number_of_threads)
+static void expect_same_reruns(const char *method_json)
 {
     char a[INSTRUCTD_POLICY_ID_BYTES], b[INSTRUCTD_POLICY_ID_BYTES], c[INSTRUCTD_POLICY_ID_BYTES];
-    mock_job spec = demonstrations(NUMBERS(SHORT));
+    mock_job spec = demonstrations(method_json);
     run_alone(&spec, NULL, a);
     forget_checkpoints();
     parallel_threads *three = parallel_threads_create(3);
@@ -192,6 +193,17 @@ TEST(a_rerun_with_dropout_is_bit_identical_on_any_number_of_threads)
     spec.seed = 8;
     run_alone(&spec, NULL, c);
     EXPECT(strcmp(c, a) != 0); /* the seed matters: order and dropout follow from it */
+    forget_checkpoints();
+}
+
+TEST(a_rerun_with_dropout_is_bit_identical_on_any_number_of_threads)
+{
+    expect_same_reruns(NUMBERS(SHORT));
+}
+
+TEST(so_is_one_that_computes_in_bf16)
+{
+    expect_same_reruns(NUMBERS(BF16 SHORT));
 }
 
 /* Runs with an interruption, then to the end; what it publishes. */
@@ -214,10 +226,10 @@ static void run_interrupted(mock_job spec, uint64_t stop_at_poll, uint64_t pause
     mock_host_free(m);
 }
 
-TEST(a_job_stopped_anywhere_goes_on_bit_for_bit)
+static void expect_resumes(const char *method_json)
 {
     char whole[INSTRUCTD_POLICY_ID_BYTES], id[INSTRUCTD_POLICY_ID_BYTES];
-    const mock_job spec = demonstrations(NUMBERS(SHORT));
+    const mock_job spec = demonstrations(method_json);
     uint64_t before;
     run_alone(&spec, NULL, whole);
     const uint64_t rows = 2 * 5; /* asked about at each row, by check and by run */
@@ -227,6 +239,16 @@ TEST(a_job_stopped_anywhere_goes_on_bit_for_bit)
         EXPECT_EQ(before, poll > rows ? poll - rows - 1 : 0); /* one micro-batch a step */
         EXPECT_STR(id, whole);
     }
+}
+
+TEST(a_job_stopped_anywhere_goes_on_bit_for_bit)
+{
+    expect_resumes(NUMBERS(SHORT));
+}
+
+TEST(so_does_one_that_computes_in_bf16)
+{
+    expect_resumes(NUMBERS(BF16 SHORT));
 }
 
 TEST(a_job_paused_with_a_validation_file_goes_on_bit_for_bit)
@@ -283,6 +305,40 @@ TEST(a_checkpoint_of_other_numbers_is_refused)
     EXPECT_EQ(mock_host_run(m, &spec, param, err), INSTRUCTD_E_INVALID);
     EXPECT(strstr(err, "of other data, numbers or models"));
     mock_host_free(m);
+}
+
+TEST(a_checkpoint_of_the_other_compute_is_refused)
+{
+    char param[64], err[512];
+    mock_job spec = demonstrations(NUMBERS(SHORT));
+    mock_host *m = host_with_demos(NULL);
+    mock_host_pause_at_step(m, 3);
+    EXPECT_EQ(mock_host_run(m, &spec, param, err), INSTRUCTD_E_STOPPED);
+    spec.resumed = true;
+    spec.method_json = NUMBERS(BF16 SHORT);
+    EXPECT_EQ(mock_host_run(m, &spec, param, err), INSTRUCTD_E_INVALID);
+    EXPECT(strstr(err, "of other data, numbers or models"));
+    mock_host_free(m);
+}
+
+TEST(a_job_in_bf16_learns_as_one_in_f32_does_but_with_other_bits)
+{
+    static const char *const methods[] = {
+        NUMBERS("\"n_epochs\":40,\"batch_size\":5,\"dropout\":0,\"learning_rate\":0.01"),
+        NUMBERS(BF16 "\"n_epochs\":40,\"batch_size\":5,\"dropout\":0,\"learning_rate\":0.01")};
+    char ids[2][INSTRUCTD_POLICY_ID_BYTES];
+    for (int i = 0; i < 2; i++) {
+        mock_host *m = host_with_demos(NULL);
+        const mock_job spec = demonstrations(methods[i]);
+        mock_host_must_run(m, &spec);
+        double first = mock_host_metric(m, 1, "loss"), last = mock_host_metric(m, 40, "loss");
+        if (!(last < first / 4))
+            FAIL("loss %g after 40 steps, %g at the first", last, first);
+        strcpy(ids[i], mock_host_publish(m, 0)->id);
+        mock_host_free(m);
+        forget_checkpoints();
+    }
+    EXPECT(strcmp(ids[0], ids[1]) != 0);
 }
 
 TEST(a_job_that_begins_uses_no_checkpoint_of_another)
