@@ -16,6 +16,8 @@ enum {
     DIRECT_COLS = 256, /* a task of no more columns reads a transposed A as it lies */
     DIRECT_ROWS = 128, /* one of no more rows a plain B: packing would not pay */
     PACKED_ROWS = 1024, /* most rows of a task that packs A */
+    LONG_K = 4096, /* a longer k goes in parts of whole blocks, one after another: a task that */
+    PART_K = 2048, /* took all of it and still ended soon would see a few rows and columns */
     CACHE_LEAST = 256 << 10,
     CACHE_MOST = 2 << 20
 };
@@ -236,13 +238,35 @@ static void choose_tasks(product *s)
     s->tasks_across = ceil_div(s->n, s->task_cols);
 }
 
-static void choose_blocks(product *s)
+static void choose_panels(product *s)
 {
     const eng_sgemm *g = s->g;
-    s->block_k = round_up(ceil_div(s->k, ceil_div(s->k, BLOCK_K)), 16);
     const size_t tile = g->kernels->cols;
     const size_t most = max_size(g->b_floats / s->block_k / tile, 1) * tile;
     s->panel_cols = round_up(ceil_div(s->task_cols, ceil_div(s->task_cols, most)), tile);
+}
+
+static void run_product(product *s)
+{
+    const eng_parallel *parallel = s->g->parallel;
+    choose_tasks(s);
+    choose_panels(s);
+    const size_t tasks = ceil_div(s->m, s->task_rows) * s->tasks_across;
+    if (tasks == 1)
+        run_task(s, 0, 0);
+    else
+        parallel->run(parallel->ctx, (uint32_t)tasks, run_task, s);
+}
+
+/* Blocks of k from p on, at most `k` of it. */
+static product part_of(const product *s, size_t p, size_t k)
+{
+    product part = *s;
+    part.k = min_size(k, s->k - p);
+    part.a += s->ta == ENG_PLAIN ? p : p * s->lda;
+    part.b += s->tb == ENG_PLAIN ? p * s->ldb : p;
+    part.beta = p > 0 ? 1 : s->beta;
+    return part;
 }
 
 void eng_sgemm_run(eng_sgemm *g, eng_transpose ta, eng_transpose tb, size_t m, size_t n, size_t k,
@@ -269,13 +293,12 @@ void eng_sgemm_run(eng_sgemm *g, eng_transpose ta, eng_transpose tb, size_t m, s
             memset(c + i * ldc, 0, n * sizeof *c);
         return;
     }
-    choose_tasks(&s);
-    choose_blocks(&s);
-    const size_t tasks = ceil_div(m, s.task_rows) * s.tasks_across;
-    if (tasks == 1)
-        run_task(&s, 0, 0);
-    else
-        g->parallel->run(g->parallel->ctx, (uint32_t)tasks, run_task, &s);
+    s.block_k = round_up(ceil_div(k, ceil_div(k, BLOCK_K)), 16);
+    const size_t part_k = k > LONG_K ? PART_K / s.block_k * s.block_k : k;
+    for (size_t p = 0; p < k; p += part_k) {
+        product part = part_of(&s, p, part_k);
+        run_product(&part);
+    }
 }
 
 void eng_sgemm_tile(const eng_sgemm *g, size_t m, size_t n, size_t k, const float *a, size_t a_row,

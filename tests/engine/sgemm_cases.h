@@ -185,9 +185,10 @@ static inline void sgemm_for_small_shapes(sgemm_check *check, void *ctx)
 /* Several blocks of k, panels, tasks; A and B packed and as they lie; nothing at all. */
 static inline void sgemm_for_large_shapes(sgemm_check *check, void *ctx)
 {
-    static const sgemm_shape shapes[] = {
-        {3, 5, 1500},   {37, 300, 700}, {300, 37, 700}, {70, 64, 1300}, {140, 96, 70},
-        {1100, 260, 5}, {1, 1100, 40},  {1100, 1, 40},  {0, 9, 9},      {9, 0, 9}};
+    static const sgemm_shape shapes[] = {{3, 5, 1500},   {37, 300, 700}, {300, 37, 700},
+                                         {70, 64, 1300}, {140, 96, 70},  {24, 100, 5003},
+                                         {1100, 260, 5}, {1, 1100, 40},  {1100, 1, 40},
+                                         {0, 9, 9},      {9, 0, 9}};
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
         sgemm_for_variants(shapes[i], 3, check, ctx);
 }
