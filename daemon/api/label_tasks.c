@@ -252,21 +252,20 @@ static void write_conversation(buf *out, const cJSON *messages)
     buf_putc(out, '"');
 }
 
-/* "prompt" for reading, and "messages" where it is a conversation. */
-static bool write_prompt(buf *out, const store_task *t, api_error *err)
+bool api_task_prompt_write(buf *out, const char *form, const char *prompt, api_error *err)
 {
     JSON_LIT(out, ",\"prompt\":");
-    if (strcmp(t->form, "text") == 0) {
-        json_cstring(out, t->prompt);
+    if (strcmp(form, "text") == 0 || !prompt[0]) {
+        json_cstring(out, prompt);
         JSON_LIT(out, ",\"messages\":null");
         return true;
     }
-    cJSON *messages = cJSON_Parse(t->prompt);
+    cJSON *messages = cJSON_Parse(prompt);
     if (!messages)
         return api_no_memory(err);
     write_conversation(out, messages);
     JSON_LIT(out, ",\"messages\":");
-    buf_puts(out, t->prompt);
+    buf_puts(out, prompt);
     cJSON_Delete(messages);
     return true;
 }
@@ -278,7 +277,7 @@ bool api_task_write(buf *out, const store_task *t, const uint32_t *order, int64_
     json_cstring(out, t->id);
     JSON_LIT(out, ",\"object\":\"label.task\",\"kind\":");
     json_cstring(out, t->kind);
-    if (!write_prompt(out, t, err))
+    if (!api_task_prompt_write(out, t->form, t->prompt, err))
         return false;
     JSON_LIT(out, ",\"outputs\":[");
     for (size_t i = 0; i < t->n_outputs; i++) {

@@ -46,6 +46,9 @@ void api_task_batch_free(api_task_batch *b);
  * prompt and outputs (without ids) of *out with malloc'd strings. False: *err, and nothing. */
 bool api_task_line_read(store_task *out, const char *line, size_t len, api_error *err);
 
+/* Appends ,"prompt":"…" as a person reads it and ,"messages":[…]|null. form: of the stored text. */
+bool api_task_prompt_write(buf *out, const char *form, const char *prompt, api_error *err);
+
 /* What a labeler gets. order: of the outputs. Whose they are is not told. */
 bool api_task_write(buf *out, const store_task *t, const uint32_t *order, int64_t expires_at,
                     api_error *err);

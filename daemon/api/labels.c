@@ -2,6 +2,7 @@
 
 #include "api/fields.h"
 #include "api/json_out.h"
+#include "api/label_tasks.h"
 #include "api/members.h"
 #include "api/strict_json.h"
 #include "base/limits.h"
@@ -343,6 +344,32 @@ void api_submitted_write(buf *out, const char *id)
     JSON_LIT(out, "{\"id\":");
     json_cstring(out, id);
     buf_putc(out, '}');
+}
+
+bool api_own_label_write(buf *out, const store_own_label *l, api_error *err)
+{
+    const bool demo = strcmp(l->kind, "demo") == 0, skip = strcmp(l->kind, "skip") == 0;
+    JSON_LIT(out, "{\"id\":");
+    json_cstring(out, l->id);
+    JSON_LIT(out, ",\"object\":\"label\",\"kind\":");
+    json_cstring(out, l->kind);
+    JSON_LIT(out, ",\"task_id\":");
+    json_cstring(out, l->task);
+    if (!api_task_prompt_write(out, l->form, l->prompt, err))
+        return false;
+    buf_puts(out, demo ? ",\"completion\":" : skip ? ",\"reason\":" : ",\"groups\":");
+    if (demo || skip)
+        json_cstring(out, l->content);
+    else
+        buf_puts(out, l->content);
+    JSON_LIT(out, ",\"note\":");
+    json_cstring(out, l->note);
+    JSON_LIT(out, ",\"elapsed_ms\":");
+    json_uint(out, l->elapsed_ms);
+    JSON_LIT(out, ",\"created_at\":");
+    json_int(out, l->created_at);
+    buf_putc(out, '}');
+    return true;
 }
 
 /* ---- stored rankings ---- */

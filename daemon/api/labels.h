@@ -87,4 +87,8 @@ typedef struct api_ranked {
 /* Its outputs, sorted by id, at most cap. 0: the texts are not what api_ranking_texts made. */
 size_t api_ranked_read(const store_ranking *row, api_ranked *out, size_t cap);
 
+/* {"id","object":"label","kind","task_id","prompt","messages","groups"|"completion"|"reason","note",
+ * "elapsed_ms","created_at"}: a label for its author. */
+bool api_own_label_write(buf *out, const store_own_label *l, api_error *err);
+
 #endif

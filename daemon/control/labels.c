@@ -248,3 +248,32 @@ bool control_skip_create(const control *c, const control_request *request, contr
     api_skip_free(&body);
     return ok;
 }
+
+/* ---- GET /v1/labels: one's own ---- */
+
+bool control_own_labels(const control *c, const control_request *request, control_reply *reply,
+                        api_error *err)
+{
+    control_page page;
+    store_own_label *rows = NULL;
+    size_t n = 0;
+    bool more = false, ok = true;
+    error_text why;
+    if (!c->store)
+        return control_not_ready(err);
+    if (!control_page_read(&page, request, err))
+        return false;
+    const store_status status =
+        store_own_labels(c->store, request->key->user, page.page, &rows, &n, &more, &why);
+    if (status != STORE_OK)
+        return control_store_fail(err, status, "after", &why);
+    list_begin(&reply->body);
+    for (size_t i = 0; i < n; i++) {
+        list_next(&reply->body, i);
+        ok = ok && api_own_label_write(&reply->body, &rows[i], err);
+        store_own_label_free(&rows[i]);
+    }
+    free(rows);
+    list_end(&reply->body, more);
+    return ok && (!reply->body.failed || api_no_memory(err));
+}

@@ -86,6 +86,7 @@ static const route routes[] = {
     MANAGE("/v1/me/data",    DELETE, KEY_ANY,        ROUTE_BODY_NONE, control_data_delete, "me_data"),
     MANAGE("/v1/votes",      POST,   KEY_PLAYGROUND, ROUTE_BODY_JSON, control_vote_create, "votes"),
 
+    MANAGE("/v1/labels",                GET,  KEY_LABEL, ROUTE_BODY_NONE, control_own_labels,           "labels"),
     MANAGE("/v1/labels/tasks",          POST, KEY_TRAIN, ROUTE_BODY_JSON, control_tasks_create,         "label_tasks"),
     MANAGE("/v1/labels/tasks",          GET,  KEY_TRAIN, ROUTE_BODY_NONE, control_tasks_count,          "label_tasks"),
     MANAGE("/v1/labels/tasks/next", HTTP_METHOD_GET, KEY_LABEL, ROUTE_BODY_NONE, control_task_next,     "label_next"),

@@ -250,6 +250,24 @@ store_status store_rankings_shared(store *s, uint64_t after_task_row, uint64_t a
                                    uint32_t limit, store_shared_ranking **rows, size_t *n,
                                    error_text *err);
 
+/* A label as its author sees it; erased ones are gone. Strings or NULL. */
+typedef struct store_own_label {
+    char *id, *kind; /* "rank", "eval", "demo", "skip" */
+    char *task;      /* or NULL */
+    char *form;      /* of the prompt: "text", "messages" */
+    char *prompt;    /* "" once its author has taken it back */
+    char *content;   /* a ranking's groups as JSON, a demonstration's completion, a skip's reason */
+    char *note;      /* a ranking's comment, a skip's note; or NULL */
+    uint64_t elapsed_ms; /* of a ranking's two steps */
+    int64_t created_at;
+} store_own_label;
+
+void store_own_label_free(store_own_label *l);
+/* The labeler's labels and skips, as store_page says; another's id in `after` is STORE_NOT_FOUND.
+ */
+store_status store_own_labels(store *s, const char *labeler, store_page page,
+                              store_own_label **rows, size_t *n, bool *more, error_text *err);
+
 /* ---- where data sets come from ----------------------------------------------------------------
  *
  * Each gives rows beyond `after` (0 at first), oldest first, without erased ones and without those

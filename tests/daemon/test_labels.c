@@ -343,6 +343,26 @@ TEST(a_skip_ends_the_task_for_its_labeler)
     EXPECT_EQ(stop(r), 0);
 }
 
+TEST(people_see_their_own_labels_and_nobody_elses)
+{
+    running *r = start();
+    make_tasks(r, "rank", TWO_OUTPUTS);
+    const hand h = take(r, LENA);
+    expect_reply(r, get("/v1/labels", LENA), 200, "\"data\":[],\"has_more\":false}");
+    expect_reply(r, post("/v1/labels/rankings", LENA, ranking(&h, "s1")), 201, "ranking-");
+    char groups[200];
+    snprintf(groups, sizeof groups,
+             "\"groups\":[[\"%s\"],[\"%s\"]],\"note\":null,\"elapsed_ms\":5,", h.outputs[0],
+             h.outputs[1]);
+    expect_reply(r, get("/v1/labels", LENA), 200, groups);
+    expect_reply(r, get("/v1/labels", LENA), 200, "\"prompt\":\"Name a river.\",\"messages\":null");
+    expect_reply(r, get("/v1/labels", HELD), 200, "\"data\":[]");
+    expect_reply(r, get("/v1/labels", INFER_KEY), 403, "insufficient_scope");
+    expect_reply(r, get("/v1/labels", ""), 401, "missing_api_key");
+    expect_reply(r, get("/v1/labels?after=ranking-0", LENA), 404, "no row");
+    EXPECT_EQ(stop(r), 0);
+}
+
 TEST(agreement_of_nobody_is_null)
 {
     running *r = start();

@@ -230,3 +230,71 @@ TEST(labels_of_several_people_on_one_task_come_together)
     EXPECT_STR(seen, "t1lenat1maxt2lenat2max");
     store_close(s);
 }
+
+/* ---- one's own ---- */
+
+static size_t own_page(store *s, const char *labeler, const char *after, uint32_t limit,
+                       store_own_label **rows, bool *more)
+{
+    size_t n;
+    STORE_GOOD(store_own_labels(s, labeler, (store_page){.after = after, .limit = limit}, rows, &n,
+                                more, &err));
+    return n;
+}
+
+static void free_page(store_own_label *rows, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        store_own_label_free(&rows[i]);
+    free(rows);
+}
+
+TEST(own_labels_of_all_kinds_come_newest_first_in_pages)
+{
+    store *s = fixture_open();
+    store_submitted out;
+    store_own_label *rows;
+    bool more;
+    add_task(s, a_task("t1", "rank", ""));
+    add_task(s, a_task("t2", "rank", ""));
+    EXPECT_STR(lease(s, "rank", "lena", "", NOW), "t1");
+    rank(s, "s1", "lena", "t1");
+    store_demonstration d = a_demonstration("d1", "lena", NULL);
+    d.created_at++;
+    STORE_GOOD(store_demonstration_insert(s, &d, &out, &err));
+    EXPECT_STR(lease(s, "rank", "lena", "", NOW), "t2");
+    const store_skip k = {.id = "skip-1",
+                          .submission = "k1",
+                          .labeler = "lena",
+                          .role = "trainer",
+                          .task = "t2",
+                          .reason = "unclear",
+                          .created_at = d.created_at + 1};
+    STORE_GOOD(store_skip_insert(s, &k, &out, &err));
+    const store_demonstration other = a_demonstration("d2", "mick", NULL);
+    STORE_GOOD(store_demonstration_insert(s, &other, &out, &err));
+
+    EXPECT_EQ(own_page(s, "lena", "", 2, &rows, &more), 2);
+    EXPECT(more);
+    EXPECT_STR(rows[0].kind, "skip");
+    EXPECT_STR(rows[0].content, "unclear");
+    EXPECT_STR(rows[1].kind, "demo");
+    char *second = strdup(rows[1].id);
+    free_page(rows, 2);
+    EXPECT_EQ(own_page(s, "lena", second, 2, &rows, &more), 1);
+    EXPECT(!more);
+    EXPECT_STR(rows[0].kind, "rank");
+    EXPECT_STR(rows[0].task, "t1");
+    free_page(rows, 1);
+    size_t n;
+    STORE_EXPECT(store_own_labels(s, "mick", (store_page){.after = second, .limit = 2}, &rows, &n,
+                                  &more, &err),
+                 STORE_NOT_FOUND);
+    free(second);
+
+    store_erasure erased;
+    STORE_GOOD(store_person_erase(s, "lena", &erased, &err));
+    EXPECT_EQ(own_page(s, "lena", "", 2, &rows, &more), 0);
+    free(rows);
+    store_close(s);
+}

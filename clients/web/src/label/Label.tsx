@@ -6,6 +6,7 @@ import { Shell } from "../shell/Shell";
 import { me } from "../state/me";
 import { AgreementPage } from "./AgreementPage";
 import { DemonstrationDesk } from "./DemonstrationDesk";
+import { OwnLabels } from "./OwnLabels";
 import { RankDesk } from "./RankDesk";
 import { TaskForm } from "./TaskForm";
 
@@ -13,6 +14,7 @@ const parts = [
   { id: "rank", name: "part_rank", scope: "label:rank", view: () => <RankDesk kind="rank" /> },
   { id: "eval", name: "part_eval", scope: "label:eval", view: () => <RankDesk kind="eval" /> },
   { id: "demo", name: "part_demo", scope: "label:demo", view: () => <DemonstrationDesk /> },
+  { id: "mine", name: "part_mine", scope: "label:", view: () => <OwnLabels /> },
   { id: "agreement", name: "part_agreement", scope: "train", view: () => <AgreementPage /> },
   { id: "tasks", name: "part_tasks", scope: "train", view: () => <TaskForm /> },
 ] as const satisfies readonly { id: string; name: Phrase; scope: string; view: () => unknown }[];
@@ -20,7 +22,9 @@ const parts = [
 /** Parts that the key's scopes open; all of them where the server does not tell. */
 function openParts() {
   const scopes = me.value?.scopes;
-  const open = parts.filter(({ scope }) => !scopes || scopes.includes(scope) || scopes.includes("admin"));
+  const holds = (scope: string) => // one that ends in a colon: any of those below it
+    scopes?.some((one) => one === scope || one === "admin" || (scope.endsWith(":") && one.startsWith(scope)));
+  const open = parts.filter(({ scope }) => !scopes || holds(scope));
   return open.length ? open : parts;
 }
 

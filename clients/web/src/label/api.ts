@@ -59,6 +59,20 @@ export type SkipReason = (typeof skipReasons)[number];
 export const submitSkip = (submission_id: string, task_id: string, reason: SkipReason, note: string) =>
   post("/v1/labels/skips", { submission_id, task_id, reason, ...(note ? { note } : {}) });
 
+/** A label for its author: one of groups, completion and reason says what was handed in. */
+export interface OwnLabel {
+  id: string;
+  kind: TaskKind | "skip";
+  prompt: string;
+  groups?: string[][];
+  completion?: string;
+  reason?: string;
+  elapsed_ms: number;
+  created_at: number;
+}
+export const ownLabels = (after: string) => get<{ data: OwnLabel[]; has_more: boolean }>(
+  `/v1/labels?limit=50${after ? `&after=${encodeURIComponent(after)}` : ""}`);
+
 export interface NewTasks {
   kind: TaskKind;
   source: string;
