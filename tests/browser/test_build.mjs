@@ -15,6 +15,14 @@ function contents(folder) {
     [name.slice(folder.length), readFileSync(name).toString("base64")]));
 }
 
+test("text becomes markup in one place alone", async () => {
+  const source = join(root, "clients/web/src");
+  const ways = /innerHTML|outerHTML|insertAdjacentHTML|document\.write|createContextualFragment|DOMParser|srcdoc|\beval\(|new Function|javascript:/;
+  const found = readdirSync(source, { recursive: true }).filter((name) => /\.tsx?$/.test(name))
+    .filter((name) => ways.test(readFileSync(join(source, name), "utf8")));
+  equal("files that make markup of text", found, ["text/render_safe.ts"]);
+});
+
 test("another build, elsewhere, gives the same bytes", async () => {
   const elsewhere = mkdtempSync(join(tmpdir(), "instructd-pages-"));
   const web = join(root, "clients/web");

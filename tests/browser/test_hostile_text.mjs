@@ -2,7 +2,7 @@
 // time, and every beginning of it is rendered: no script may run, no request leave, no policy report.
 import { readFileSync } from "node:fs";
 import { newPage, expectClean } from "./browser.mjs";
-import { startFront } from "./front.mjs";
+import { json, startFront } from "./front.mjs";
 import { check, equal, test } from "./harness.mjs";
 import { ask, openPlayground } from "./test_playground.mjs";
 
@@ -90,6 +90,69 @@ test("the same with a sanitiser that throws: text is shown as text", async ({ br
   await inPages(browser, daemon, broken);
   const page = "<img src=x onerror=hit=1> **bold**";
   equal("as text", await streamAll(browser, daemon, [page], broken), page);
+});
+
+test("hostile text is text wherever a page shows it", async ({ browser, daemon }) => {
+  const text = corpus.join("\n");
+  const outputs = ["a", "b", "c", "d"].map((id, i) => ({ id, text: corpus.filter((_, j) => j % 4 === i).join("\n") }));
+  const policy = { id: "pol_0123456789abcdef", created_at: 1, stage: "sft", state: "validated", resident: true,
+    bytes: 1, dtype: text, metrics: { [text]: 1 }, lineage: { parent: text, job: text, datasets: [], reward_model: null } };
+  const alias = { name: "instruct", policy: policy.id, previous: null, version: 1, updated_at: 1, updated_by: text };
+  const front = await startFront(daemon, {
+    "GET /v1/me": (_, res) => json(res, 200, { user: text, role: text, scopes: ["label:rank", "train", "playground"],
+      notice: { version: 1, text, due: true, choice: null } }),
+    "GET /v1/labels/tasks/next": (_, res) => json(res, 200, { id: "task_h", kind: "rank", prompt: text, outputs,
+      guideline_version: text, criterion_mode: "helpfulness_first", lease_expires_at: 0 }),
+    "GET /v1/policies": (_, res) => json(res, 200, { object: "list", data: [policy], has_more: false }),
+    "GET /v1/aliases": (_, res) => json(res, 200, { object: "list", data: [alias], has_more: false }),
+    "GET /v1/aliases/instruct/history": (_, res) => json(res, 200, { object: "list", has_more: false, data: [
+      { id: "1", version: 1, policy: policy.id, previous: null, reason: text, updated_at: 1, updated_by: text }] }),
+    "GET /v1/fine_tuning/jobs": (_, res) => json(res, 200, { object: "list", has_more: false, data: [
+      { id: "ftjob-1", created_at: 1, finished_at: 1, model: text, fine_tuned_model: null, status: "failed",
+        error: { message: text }, training_file: text, validation_file: null, trained_tokens: null,
+        method: { type: text }, seed: 0 }] }),
+    "POST /v1/completions": (_, res) => {
+      res.writeHead(200, { "content-type": "text/event-stream" });
+      const tokens = [text, "x"];
+      res.end(`data: ${JSON.stringify({ model: "m", choices: [{ index: 0, text: text + "x", finish_reason: "length",
+        logprobs: { tokens, token_logprobs: [-1, -1], top_logprobs: [{ [text]: -1 }, { x: -1 }] } }] })}\n\ndata: [DONE]\n\n`);
+    },
+  });
+  const open = async (path, seen) => {
+    const page = await newPage(browser, front.url);
+    await page.addInitScript(() => {
+      localStorage.setItem("instructd.settings", JSON.stringify({ numbers: { max_tokens: 8 }, alternatives: 5 }));
+      localStorage.setItem("instructd.mode", '"complete"');
+    });
+    await page.goto(front.url + path);
+    await page.waitForSelector(seen);
+    return page;
+  };
+  const done = async (page) => {
+    await page.waitForTimeout(100);
+    check(!(await page.evaluate(() => globalThis.hit)), "a script ran");
+    equal("foreign elements", await page.$$eval("img, iframe, object, embed, form[action], base, style:not(head *), script:not(head *)",
+      (all) => all.map((el) => el.outerHTML.slice(0, 80))), []);
+    expectClean(page);
+    await page.context().close();
+  };
+  const label = await open("/label", ".likert");
+  for (const quality of [4, 4, 4, 4]) {
+    await label.keyboard.press(String(quality));
+    await label.keyboard.press("j");
+  }
+  await label.keyboard.press("Control+Enter");
+  await label.waitForSelector(".board");
+  await done(label);
+  await done(await open("/policies", ".policy-card"));
+  await done(await open("/training", ".job"));
+  const playground = await open("/", ".notice");
+  await ask(playground, text);
+  await playground.waitForSelector(".token");
+  await playground.click(".token");
+  await playground.waitForSelector(".alternatives");
+  await done(playground);
+  await front.stop();
 });
 
 test("bytes that arrive one at a time are the same text", async ({ browser, daemon }) => {

@@ -24,7 +24,7 @@ const agreement = { object: "label.agreement", kind: "rank", overall: share(0.72
 
 /** A desk whose next tasks are these; `got` holds what was handed in. */
 export async function startDesk(daemon, tasks) {
-  const got = { rankings: [], skips: [], demonstrations: [], batches: [], agreement: [] };
+  const got = { rankings: [], skips: [], demonstrations: [], batches: [], agreement: [], asked: [] };
   const fails = { next: 0, lost: 0, status: 503 };
   const left = [...tasks];
   const take = (list) => (body, res) => {
@@ -47,10 +47,17 @@ export async function startDesk(daemon, tasks) {
     "GET /v1/me": (_, res) => json(res, 200, { user: "ada", role: "trainer",
       scopes: ["label:rank", "label:eval", "label:demo", "train"], notice: null }),
     "GET /v1/labels/tasks/next": (_, res, req) => {
+      got.asked.push(new URL(req.url, "http://x").search);
       const next = left[req.url.includes("after=") ? 1 : 0];
       if (next) json(res, 200, next);
       else json(res, 204);
     },
+    "GET /v1/labels": (_, res) => json(res, 200, { object: "list", has_more: false, data: [
+      { id: "ranking-1", kind: "rank", prompt: "Name a river.", groups: [["a"], ["b", "c"]], note: null,
+        elapsed_ms: 41000, created_at: 1767571200 },
+      { id: "demo-1", kind: "demo", prompt: "Say hello.", completion: "<b>Hello</b>", elapsed_ms: 0,
+        created_at: 1767571100 },
+      { id: "skip-1", kind: "skip", prompt: "", reason: "pii", elapsed_ms: 0, created_at: 1767571000 }] }),
     "GET /v1/labels/tasks": (_, res) => json(res, 200, { object: "label.tasks",
       counts: [{ kind: "rank", state: "open", n: left.length }] }),
     "POST /v1/labels/tasks": (body, res) => { got.batches.push(body); json(res, 201, { tasks: 3 }); },
@@ -298,6 +305,34 @@ test("cards are dragged into rows", async ({ browser, daemon }) => {
   await page.waitForSelector(".rank-row[aria-label='Rank 1'] [data-card=c]");
   await page.dragAndDrop("[data-card=a]", ".rank-row[aria-label='Rank 1']");
   await page.waitForSelector(".rank-row[aria-label='Rank 1'] [data-card=a]");
+  await page.context().close();
+  await desk.stop();
+});
+
+test("the next task is fetched while the present one is ranked", async ({ browser, daemon }) => {
+  const desk = await startDesk(daemon, [task("task_n1", 4), task("task_n2", 5)]);
+  const page = await openDesk(browser, desk);
+  await page.waitForSelector(".likert");
+  await rateAll(page, [4, 4, 4, 4]);
+  equal("asked", desk.got.asked, ["?kind=rank"]);
+  await page.keyboard.press("Control+Enter");
+  await until("the next one", () => desk.got.asked.length === 2);
+  equal("asked", desk.got.asked[1], "?kind=rank&after=task_n1");
+  equal("on the screen", await page.$$eval(".rank-card", (all) => all.length), 4);
+  await page.context().close();
+  await desk.stop();
+});
+
+test("people see what they have handed in", async ({ browser, daemon }) => {
+  const desk = await startDesk(daemon, []);
+  const page = await openDesk(browser, desk);
+  await page.click(".tabs >> text=My labels");
+  await page.waitForSelector(".own");
+  const rows = await page.$$eval(".own tbody tr", (all) =>
+    all.map((row) => [...row.cells].slice(1).map((cell) => cell.textContent)));
+  equal("rows", rows, [["ranking, for training", "Name a river.", "3 outputs on 2 ranks", "41 s"],
+    ["demonstration", "Say hello.", "<b>Hello</b>", "–"], ["skipped", "–", "It holds personal data", "–"]]);
+  expectClean(page);
   await page.context().close();
   await desk.stop();
 });

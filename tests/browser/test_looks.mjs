@@ -98,7 +98,7 @@ for (const shape of shapes)
       await page.selectOption("[aria-label='Row of output 3']", { value: "0" });
       await page.selectOption("[aria-label='Row of output 2']", { value: "1" });
       await look(page, name("label-rank"));
-      for (const part of ["Demonstrate", "Agreement", "New tasks"]) {
+      for (const part of ["Demonstrate", "My labels", "Agreement", "New tasks"]) {
         await page.click(`.tabs >> text=${part}`);
         await page.waitForTimeout(100);
         await look(page, name(`label-${part.toLowerCase().replace(" ", "-")}`));
@@ -222,7 +222,7 @@ test("no page in German says an English word, or is too wide for a phone", async
   await label.keyboard.press("Control+Enter");
   await label.waitForSelector(".board");
   await lookGerman(label, "label-rank");
-  for (const part of ["Vormachen", "Übereinstimmung", "Neue Aufgaben"]) {
+  for (const part of ["Vormachen", "Meine", "Übereinstimmung", "Neue Aufgaben"]) {
     await label.click(`.tabs >> text=${part}`);
     await label.waitForTimeout(100);
     await lookGerman(label, `label-${part}`);

@@ -1,6 +1,7 @@
 // The loop that the product exists for, by hand in the browser: prompts typed with consent, ranked by
 // three labelers, a data set built of that, a reward model and PPO started from the page, published; and
 // the Playground answers with what was learned.
+import { readFileSync } from "node:fs";
 import { newPage, picture } from "./browser.mjs";
 import { keyOf } from "./daemon.mjs";
 import { check, equal, test, until } from "./harness.mjs";
@@ -63,6 +64,10 @@ async function rankAll(browser, daemon, who) {
     equal("status of a ranking", (await sent).status(), 201);
     await page.waitForSelector(".board", { state: "detached" });
   }
+  await page.click(".tabs >> text=My labels");
+  await until("one's own labels", async () => (await page.$$(".own tbody tr")).length === prompts.length);
+  const own = await page.textContent(".own tbody");
+  check(prompts.every((prompt) => own.includes(prompt)) && own.includes("4 outputs on 4 ranks"), own);
   await page.context().close();
 }
 
@@ -81,6 +86,15 @@ async function build(page, kind) {
   check(made.files?.train, `no data set of kind ${kind}: ${JSON.stringify(made.error)}`);
   await page.waitForSelector(`.dataset h2:text-is("loop-${kind}")`);
   await picture(page, `training-dataset-${kind}`);
+  if (kind === "rm") {
+    const saving = page.waitForEvent("download");
+    await page.click(`.dataset:has(h2:text-is("loop-rm")) .chip:text-is("trl_reward")`);
+    const saved = await saving;
+    equal("the export's name", saved.suggestedFilename(), "loop-rm.trl_reward.jsonl");
+    const rows = readFileSync(await saved.path(), "utf8").trim().split("\n").map(JSON.parse);
+    // three prompts, each ranked by three people: six pairs of four outputs without ties
+    equal("pairs", [rows.length, Object.keys(rows[0]).sort()], [3 * 3 * 6, ["chosen", "prompt", "rejected"]]);
+  }
   await page.click(".page header .chip:text-is('Jobs')");
   return made.files.train;
 }

@@ -73,6 +73,25 @@ test("the notice recurs in each session, in the language of the page", async ({ 
   await again.context().close();
 });
 
+for (const [draw, first] of [[0.25, "second"], [0.75, "first"]])
+  test(`chance deals the sides of a blind pair: at ${draw} the ${first} policy stands left`,
+       async ({ browser, daemon }) => {
+    const other = await secondPolicy(daemon);
+    const page = await newPage(browser, daemon.url);
+    await page.addInitScript((draw) => { Math.random = () => draw; }, draw);
+    await withSettings(page, short);
+    await page.goto(daemon.url);
+    await page.waitForSelector(".badge");
+    await page.check("text=Two side by side");
+    await page.selectOption("#policy2", other);
+    await page.check("text=Blind");
+    await ask(page, "Hello");
+    await page.waitForFunction(() => document.querySelectorAll(".answer footer").length === 2);
+    await page.click("text=Tie");
+    await page.waitForSelector(`.side:nth-child(${first === "second" ? 1 : 2}) header:has-text("${other}")`);
+    await page.context().close();
+  });
+
 test("a blind vote counts before the answers are complete, and reveals both", async ({ browser, daemon }) => {
   const other = await secondPolicy(daemon);
   const page = await openAs(browser, daemon, "eve", endless);
