@@ -9,6 +9,7 @@ enum {
     ROWS_A_TASK = 4,       /* rows of a row-wise op handed out at a time */
     GEMM_ROW_BLOCK = 64,   /* activation rows that stay in cache against a run of groups */
     TASKS_A_MEMBER = 4,    /* pieces of a product a member gets on average */
+    GEMM_RUN = 6,          /* groups that every kernel's tiles of 1, 2 or 3 groups divide */
     ATTEND_ROWS_A_TASK = 8 /* positions of one span and kv head */
 };
 
@@ -106,13 +107,22 @@ static void run_groups(const eng_backend *be, const eng_linear_job *job, const e
     }
 }
 
+/* Groups a task: some TASKS_A_MEMBER tasks a member, in whole runs where there is enough for that.
+ */
+static uint32_t groups_a_task(uint32_t total, uint32_t n_members)
+{
+    const uint32_t even = ceil_div(total, n_members * TASKS_A_MEMBER);
+    const uint32_t runs = (even + GEMM_RUN / 3) / GEMM_RUN;
+    return runs ? runs * GEMM_RUN : even;
+}
+
 void eng__op_linear(const eng_backend *be, const eng_linear_job *jobs, uint32_t n_jobs,
                     const eng_acts *acts, uint32_t m)
 {
     uint32_t total = 0;
     for (uint32_t j = 0; j < n_jobs; j++)
         total += jobs[j].linear->w.n_groups;
-    const uint32_t step = ceil_div(total, eng__team_size(be->team) * TASKS_A_MEMBER);
+    const uint32_t step = groups_a_task(total, eng__team_size(be->team));
     uint32_t n_tasks[3];
     for (uint32_t j = 0; j < n_jobs; j++)
         n_tasks[j] = ceil_div(jobs[j].linear->w.n_groups, step);

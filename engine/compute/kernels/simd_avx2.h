@@ -8,7 +8,9 @@
 #include <stdint.h>
 #include <string.h>
 
-enum { LANES = 8, QUANT_TILE = 4, FLOAT_TILE = 6, SGEMM_ROWS = 4, SGEMM_VECTORS = 3 };
+enum { LANES = 8, SGEMM_ROWS = 4, SGEMM_VECTORS = 3 };
+/* tiles of products over packed weights: rows by vectors */
+enum { QUANT_ROWS = 4, QUANT_VECTORS = 1, FLOAT_ROWS = 6, FLOAT_VECTORS = 2 };
 /* vectors that go together: of a tile's scores (half as many for a whole tile), of its outputs */
 enum { ATTEND_SCORES = 2, ATTEND_VALUES = 2 };
 
@@ -244,6 +246,13 @@ static inline vi load_w(const uint8_t *w)
 {
     return _mm256_loadu_si256((const __m256i *)w);
 }
+/* One vector of weights: 4 bytes of k a lane, 64 bytes from one such group of k to the next. dot[r]
+ * is its product with row r, rows `stride` apart. */
+typedef struct dot_weights {
+    const uint8_t *w[QUANT_VECTORS];
+    int n;
+} dot_weights;
+
 /* Pairs of unsigned-by-signed products stay below 2^15 for `chain` additions in 16 bits: 8 for
  * 4-bit weights (8*2*15*127 = 30480), 4 for 5-bit (31496), 2 for 6-bit (32004). */
 static inline vi widen(vi words)
@@ -251,12 +260,12 @@ static inline vi widen(vi words)
     return _mm256_madd_epi16(words, _mm256_set1_epi16(1));
 }
 
-static inline void dot_nibbles(vi *dot, const uint8_t *w, const int8_t *a, size_t stride, int mt)
+static inline void dot_nibbles(vi *dot, dot_weights w, const int8_t *a, size_t stride, int mt)
 {
     const vi mask = _mm256_set1_epi8(15);
-    vi acc[QUANT_TILE];
+    vi acc[QUANT_ROWS];
     for (int g = 0; g < 4; g++) {
-        vi bytes = load_w(w + 64 * g);
+        vi bytes = load_w(w.w[0] + 64 * g);
         vi low = _mm256_and_si256(bytes, mask);
         vi high = _mm256_and_si256(_mm256_srli_epi16(bytes, 4), mask);
         for (int r = 0; r < mt; r++) {
@@ -271,7 +280,7 @@ static inline void dot_nibbles(vi *dot, const uint8_t *w, const int8_t *a, size_
         dot[r] = widen(acc[r]);
 }
 /* n_groups groups of 4 k, `chain` of them at a time in 16 bits. */
-static inline __attribute__((always_inline)) void dot_unsigned(vi *dot, const uint8_t *w,
+static inline __attribute__((always_inline)) void dot_unsigned(vi *dot, dot_weights w,
                                                                const int8_t *a, size_t stride,
                                                                int mt, int n_groups, int chain)
 {
@@ -281,28 +290,28 @@ static inline __attribute__((always_inline)) void dot_unsigned(vi *dot, const ui
             vi acc = _mm256_setzero_si256();
             for (int j = g; j < g + chain; j++)
                 acc = _mm256_add_epi16(
-                    acc, _mm256_maddubs_epi16(load_w(w + 64 * j),
+                    acc, _mm256_maddubs_epi16(load_w(w.w[0] + 64 * j),
                                               bcast4(a + (size_t)r * stride + 4 * j)));
             total = _mm256_add_epi32(total, widen(acc));
         }
         dot[r] = total;
     }
 }
-static inline void dot_u5(vi *dot, const uint8_t *w, const int8_t *a, size_t stride, int mt)
+static inline void dot_u5(vi *dot, dot_weights w, const int8_t *a, size_t stride, int mt)
 {
     dot_unsigned(dot, w, a, stride, mt, 8, 4);
 }
-static inline void dot_u6_16(vi *dot, const uint8_t *w, const int8_t *a, size_t stride, int mt)
+static inline void dot_u6_16(vi *dot, dot_weights w, const int8_t *a, size_t stride, int mt)
 {
     dot_unsigned(dot, w, a, stride, mt, 4, 2);
 }
 /* Signed weights: |w| times a with w's sign; 2*128*127 = 32512 fits 16 bits once. */
-static inline void dot_i8(vi *dot, const uint8_t *w, const int8_t *a, const int32_t *sum,
+static inline void dot_i8(vi *dot, dot_weights w, const int8_t *a, const int32_t *sum,
                           size_t stride, size_t sum_stride, int mt)
 {
     (void)sum, (void)sum_stride;
     for (int g = 0; g < 8; g++) {
-        vi bytes = load_w(w + 64 * g), magnitude = _mm256_abs_epi8(bytes);
+        vi bytes = load_w(w.w[0] + 64 * g), magnitude = _mm256_abs_epi8(bytes);
         for (int r = 0; r < mt; r++) {
             vi x = _mm256_sign_epi8(bcast4(a + (size_t)r * stride + 4 * g), bytes);
             vi products = widen(_mm256_maddubs_epi16(magnitude, x));

@@ -15,7 +15,9 @@
 #include <stdint.h>
 #include <string.h>
 
-enum { LANES = 16, QUANT_TILE = 8, FLOAT_TILE = 8, SGEMM_ROWS = 8, SGEMM_VECTORS = 3 };
+enum { LANES = 16, SGEMM_ROWS = 8, SGEMM_VECTORS = 3 };
+/* tiles of products over packed weights: rows by vectors */
+enum { QUANT_ROWS = 4, QUANT_VECTORS = 2, FLOAT_ROWS = 8, FLOAT_VECTORS = 3 };
 /* vectors that go together: of a tile's scores (half as many for a whole tile), of its outputs */
 enum { ATTEND_SCORES = 4, ATTEND_VALUES = 4 };
 
@@ -191,51 +193,77 @@ static inline vi bcast4(const int8_t *a)
     return _mm512_set1_epi32(four);
 }
 
-/* vpdpbusd: unsigned by signed bytes, four products added to each int32. */
-static inline void dot_nibbles(vi *dot, const uint8_t *w, const int8_t *a, size_t stride, int mt)
+/* Vectors of weights whose dot products are made together: 4 bytes of k a lane, 64 bytes from one
+ * such group of k to the next. dot[j * mt + r] is vector j's with row r, rows `stride` apart. */
+typedef struct dot_weights {
+    const uint8_t *w[QUANT_VECTORS];
+    int n;
+} dot_weights;
+
+/* vpdpbusd: unsigned by signed bytes, four products added to each int32. Unrolled by name: gcc's
+ * own choice would copy every sum at each turn. */
+static inline __attribute__((always_inline)) void
+dot_nibbles(vi *dot, dot_weights w, const int8_t *a, size_t stride, int mt)
 {
     const vi mask = _mm512_set1_epi8(15);
+#pragma GCC unroll 4
     for (int g = 0; g < 4; g++) {
-        vi bytes = _mm512_loadu_si512(w + 64 * g);
-        vi low = _mm512_and_si512(bytes, mask);
-        vi high = _mm512_and_si512(_mm512_srli_epi16(bytes, 4), mask);
+        vi low[QUANT_VECTORS], high[QUANT_VECTORS];
+        for (int j = 0; j < w.n; j++) {
+            const vi bytes = _mm512_loadu_si512(w.w[j] + 64 * g);
+            low[j] = _mm512_and_si512(bytes, mask);
+            high[j] = _mm512_and_si512(_mm512_srli_epi16(bytes, 4), mask);
+        }
         for (int r = 0; r < mt; r++) {
             const int8_t *x = a + (size_t)r * stride + 4 * g;
-            vi sum = g ? dot[r] : _mm512_setzero_si512();
-            sum = _mm512_dpbusd_epi32(sum, low, bcast4(x));
-            dot[r] = _mm512_dpbusd_epi32(sum, high, bcast4(x + 16));
+            const vi first = bcast4(x), second = bcast4(x + 16);
+            for (int j = 0; j < w.n; j++) {
+                vi sum = g ? dot[j * mt + r] : _mm512_setzero_si512();
+                dot[j * mt + r] = _mm512_dpbusd_epi32(sum, low[j], first);
+            }
+            for (int j = 0; j < w.n; j++)
+                dot[j * mt + r] = _mm512_dpbusd_epi32(dot[j * mt + r], high[j], second);
         }
     }
 }
+/* Bytes `flip`ped, then taken as unsigned. */
 static inline __attribute__((always_inline)) void
-dot_unsigned(vi *dot, const uint8_t *w, const int8_t *a, size_t stride, int mt, int n_groups)
+dot_bytes(vi *dot, dot_weights w, vi flip, const int8_t *a, size_t stride, int mt, int n_groups)
 {
+#pragma GCC unroll 8
     for (int g = 0; g < n_groups; g++) {
-        vi bytes = _mm512_loadu_si512(w + 64 * g);
-        for (int r = 0; r < mt; r++)
-            dot[r] = _mm512_dpbusd_epi32(g ? dot[r] : _mm512_setzero_si512(), bytes,
-                                         bcast4(a + (size_t)r * stride + 4 * g));
+        vi bytes[QUANT_VECTORS];
+        for (int j = 0; j < w.n; j++)
+            bytes[j] = _mm512_xor_si512(_mm512_loadu_si512(w.w[j] + 64 * g), flip);
+        for (int r = 0; r < mt; r++) {
+            const vi x = bcast4(a + (size_t)r * stride + 4 * g);
+            for (int j = 0; j < w.n; j++) {
+                vi start = g ? dot[j * mt + r] : _mm512_setzero_si512();
+                dot[j * mt + r] = _mm512_dpbusd_epi32(start, bytes[j], x);
+            }
+        }
     }
 }
-static inline void dot_u5(vi *dot, const uint8_t *w, const int8_t *a, size_t stride, int mt)
+static inline __attribute__((always_inline)) void dot_u5(vi *dot, dot_weights w, const int8_t *a,
+                                                         size_t stride, int mt)
 {
-    dot_unsigned(dot, w, a, stride, mt, 8);
+    dot_bytes(dot, w, _mm512_setzero_si512(), a, stride, mt, 8);
 }
-static inline void dot_u6_16(vi *dot, const uint8_t *w, const int8_t *a, size_t stride, int mt)
+static inline __attribute__((always_inline)) void dot_u6_16(vi *dot, dot_weights w, const int8_t *a,
+                                                            size_t stride, int mt)
 {
-    dot_unsigned(dot, w, a, stride, mt, 4);
+    dot_bytes(dot, w, _mm512_setzero_si512(), a, stride, mt, 4);
 }
 /* Signed weights become unsigned by adding 128; 128 times the row's sum is taken off again. */
-static inline void dot_i8(vi *dot, const uint8_t *w, const int8_t *a, const int32_t *sum,
-                          size_t stride, size_t sum_stride, int mt)
+static inline __attribute__((always_inline)) void dot_i8(vi *dot, dot_weights w, const int8_t *a,
+                                                         const int32_t *sum, size_t stride,
+                                                         size_t sum_stride, int mt)
 {
-    const vi offset = _mm512_set1_epi8((char)-128);
-    for (int g = 0; g < 8; g++) {
-        vi bytes = _mm512_xor_si512(_mm512_loadu_si512(w + 64 * g), offset);
-        for (int r = 0; r < mt; r++) {
-            vi start = g ? dot[r] : _mm512_set1_epi32(-128 * sum[(size_t)r * sum_stride]);
-            dot[r] = _mm512_dpbusd_epi32(start, bytes, bcast4(a + (size_t)r * stride + 4 * g));
-        }
+    dot_bytes(dot, w, _mm512_set1_epi8((char)-128), a, stride, mt, 8);
+    for (int r = 0; r < mt; r++) {
+        const vi added = _mm512_set1_epi32(128 * sum[(size_t)r * sum_stride]);
+        for (int j = 0; j < w.n; j++)
+            dot[j * mt + r] = _mm512_sub_epi32(dot[j * mt + r], added);
     }
 }
 

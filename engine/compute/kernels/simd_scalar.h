@@ -11,7 +11,9 @@
 
 #define INLINE static __attribute__((unused))
 
-enum { LANES = 16, QUANT_TILE = 2, FLOAT_TILE = 2, SGEMM_ROWS = 4, SGEMM_VECTORS = 3 };
+enum { LANES = 16, SGEMM_ROWS = 4, SGEMM_VECTORS = 3 };
+/* tiles of products over packed weights: rows by vectors */
+enum { QUANT_ROWS = 2, QUANT_VECTORS = 1, FLOAT_ROWS = 2, FLOAT_VECTORS = 1 };
 /* vectors that go together: of a tile's scores (half as many for a whole tile), of its outputs */
 enum { ATTEND_SCORES = 2, ATTEND_VALUES = 2 };
 
@@ -291,8 +293,13 @@ static inline vf vf_dot_words(vf acc, vf a, vf b)
     return acc;
 }
 
-/* The dot products below multiply rows of 4-byte groups, 64 bytes from one group of k to the next,
- * with one or more activation rows lying `stride` apart, and give one int32 a lane and row. */
+/* The dot products below multiply one vector of weights, in rows of 4-byte groups, 64 bytes from
+ * one group of k to the next, with one or more activation rows lying `stride` apart, and give one
+ * int32 a lane and row. */
+typedef struct dot_weights {
+    const uint8_t *w[QUANT_VECTORS];
+    int n;
+} dot_weights;
 
 static inline void dot_i32(vi *dot, const uint8_t *w, int is_signed, int n_groups, const int8_t *a,
                            size_t stride, int mt)
@@ -309,29 +316,29 @@ static inline void dot_i32(vi *dot, const uint8_t *w, int is_signed, int n_group
         dot[r] = sum;
     }
 }
-static inline void dot_nibbles(vi *dot, const uint8_t *w, const int8_t *a, size_t stride, int mt)
+static inline void dot_nibbles(vi *dot, dot_weights w, const int8_t *a, size_t stride, int mt)
 {
     uint8_t bytes[8 * 64];
     for (int g = 0; g < 4; g++)
         for (int i = 0; i < 4 * LANES; i++) {
-            bytes[64 * g + i] = w[64 * g + i] & 15;
-            bytes[64 * (g + 4) + i] = w[64 * g + i] >> 4;
+            bytes[64 * g + i] = w.w[0][64 * g + i] & 15;
+            bytes[64 * (g + 4) + i] = w.w[0][64 * g + i] >> 4;
         }
     dot_i32(dot, bytes, 0, 8, a, stride, mt);
 }
-static inline void dot_u5(vi *dot, const uint8_t *w, const int8_t *a, size_t stride, int mt)
+static inline void dot_u5(vi *dot, dot_weights w, const int8_t *a, size_t stride, int mt)
 {
-    dot_i32(dot, w, 0, 8, a, stride, mt);
+    dot_i32(dot, w.w[0], 0, 8, a, stride, mt);
 }
-static inline void dot_u6_16(vi *dot, const uint8_t *w, const int8_t *a, size_t stride, int mt)
+static inline void dot_u6_16(vi *dot, dot_weights w, const int8_t *a, size_t stride, int mt)
 {
-    dot_i32(dot, w, 0, 4, a, stride, mt);
+    dot_i32(dot, w.w[0], 0, 4, a, stride, mt);
 }
-static inline void dot_i8(vi *dot, const uint8_t *w, const int8_t *a, const int32_t *sum,
+static inline void dot_i8(vi *dot, dot_weights w, const int8_t *a, const int32_t *sum,
                           size_t stride, size_t sum_stride, int mt)
 {
     (void)sum, (void)sum_stride;
-    dot_i32(dot, w, 1, 8, a, stride, mt);
+    dot_i32(dot, w.w[0], 1, 8, a, stride, mt);
 }
 
 #endif
