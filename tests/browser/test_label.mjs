@@ -23,7 +23,7 @@ const agreement = { object: "label.agreement", kind: "rank", overall: share(0.72
                                  with_ties: 0.7, pairs: 12 })) };
 
 /** A desk whose next tasks are these; `got` holds what was handed in. */
-export async function startDesk(daemon, tasks) {
+export async function startDesk(daemon, tasks, who = {}) {
   const got = { rankings: [], skips: [], demonstrations: [], batches: [], agreement: [], asked: [] };
   const fails = { next: 0, lost: 0, status: 503 };
   const left = [...tasks];
@@ -45,7 +45,7 @@ export async function startDesk(daemon, tasks) {
   };
   const front = await startFront(daemon, {
     "GET /v1/me": (_, res) => json(res, 200, { user: "ada", role: "trainer",
-      scopes: ["label:rank", "label:eval", "label:demo", "train"], notice: null }),
+      scopes: ["label:rank", "label:eval", "label:demo", "train"], notice: null, ...who }),
     "GET /v1/labels/tasks/next": (_, res, req) => {
       got.asked.push(new URL(req.url, "http://x").search);
       const next = left[req.url.includes("after=") ? 1 : 0];
@@ -335,6 +335,26 @@ test("people see what they have handed in", async ({ browser, daemon }) => {
   expectClean(page);
   await page.context().close();
   await desk.stop();
+});
+
+test("each role finds its own parts of the desk", async ({ browser, daemon }) => {
+  const all = ["Rank", "Evaluate", "Demonstrate", "My labels", "Agreement", "New tasks"];
+  const people = [
+    [{ role: "trainer", scopes: ["label:demo", "label:rank"] }, ["Rank", "Demonstrate", "My labels"]],
+    [{ role: "heldout", scopes: ["label:rank", "label:eval", "label:demo"] }, ["Evaluate", "My labels"]],
+    [{ role: "researcher", scopes: ["label:demo", "label:rank", "label:eval", "train"] }, all],
+    [{ role: null, scopes: ["admin"] }, all],
+  ];
+  for (const [who, want] of people) {
+    const desk = await startDesk(daemon, [toxicityTask("task_w", 4)], who);
+    const page = await openDesk(browser, desk);
+    await page.waitForFunction((n) => document.querySelectorAll(".tabs button").length === n, want.length);
+    equal(`parts of ${who.role}`, await page.$$eval(".tabs button", (all) => all.map((b) => b.textContent)), want);
+    await page.waitForSelector(".likert");
+    expectClean(page);
+    await page.context().close();
+    await desk.stop();
+  }
 });
 
 test("a task is skipped with its reason", async ({ browser, daemon }) => {

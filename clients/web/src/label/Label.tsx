@@ -19,12 +19,17 @@ const parts = [
   { id: "tasks", name: "part_tasks", scope: "train", view: () => <TaskForm /> },
 ] as const satisfies readonly { id: string; name: Phrase; scope: string; view: () => unknown }[];
 
-/** Parts that the key's scopes open; all of them where the server does not tell. */
+/** What held-out labelers must not see, whatever their scopes: it would teach them. */
+const forTraining: readonly string[] = ["rank", "demo"];
+
+/** Parts that the key's scopes and role open; all of them where the server does not tell. */
 function openParts() {
   const scopes = me.value?.scopes;
   const holds = (scope: string) => // one that ends in a colon: any of those below it
     scopes?.some((one) => one === scope || one === "admin" || (scope.endsWith(":") && one.startsWith(scope)));
-  const open = parts.filter(({ scope }) => !scopes || holds(scope));
+  const heldOut = me.value?.role === "heldout";
+  const open = parts.filter(({ id, scope }) =>
+    (!scopes || holds(scope)) && !(heldOut && forTraining.includes(id)));
   return open.length ? open : parts;
 }
 
