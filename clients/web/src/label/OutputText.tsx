@@ -1,4 +1,4 @@
 /** An output as it was sampled: plain, since its form is part of what is judged. */
 export function OutputText({ text }: { text: string }) {
-  return <p class="plain output-text">{text || "∅"}</p>;
+  return <p class="plain output-text" tabIndex={0}>{text || "∅"}</p>;
 }

@@ -35,9 +35,12 @@ const rules = {
 };
 
 DOMPurify.addHook("afterSanitizeAttributes", (node) => {
-  if (node.tagName !== "A") return;
-  node.setAttribute("rel", "noopener noreferrer");
-  node.setAttribute("target", "_blank");
+  if (node.tagName === "A") {
+    node.setAttribute("rel", "noopener noreferrer");
+    node.setAttribute("target", "_blank");
+  } else if (node.tagName === "PRE" || node.tagName === "TABLE") {
+    node.setAttribute("tabindex", "0"); // they scroll sideways: the arrow keys must get there
+  }
 });
 
 /** Puts the text into el, as Markdown or, if that fails in any way, as it is. */
