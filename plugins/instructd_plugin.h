@@ -50,7 +50,7 @@ enum {
     INSTRUCTD_E_IO = 4,
     INSTRUCTD_E_STOPPED = 5,     /* the job is being stopped: return it from run() */
     INSTRUCTD_E_REFUSED = 6,     /* a gate said no; the job may go on */
-    INSTRUCTD_E_NOT_FINITE = 7,  /* NaN or infinity */
+    INSTRUCTD_E_NOT_FINITE = 7,  /* NaN or infinity, or numbers on their way there */
     INSTRUCTD_E_UNSUPPORTED = 8, /* e.g. a model of another shape than the one being served */
     INSTRUCTD_E_INTERNAL = 9
 };

@@ -164,9 +164,8 @@ static job_code take_step(course *c, eng_error *err)
     if (code != INSTRUCTD_OK)
         return code;
     if (!outcome.taken)
-        host_event(&c->job->host, INSTRUCTD_LOG_WARN,
-                   "step %llu was skipped: loss %g, gradient norm %g",
-                   (unsigned long long)c->state.step + 1, loss, outcome.grad_norm);
+        host_event(&c->job->host, INSTRUCTD_LOG_WARN, "step %llu was skipped: %s",
+                   (unsigned long long)c->state.step + 1, outcome.why);
     c->state.step++;
     c->state.tokens += tokens;
     report_put(&c->row, "loss", loss);

@@ -20,10 +20,15 @@ static double median(const guard *g)
     return (sorted[GUARD_WINDOW / 2 - 1] + sorted[GUARD_WINDOW / 2]) / 2;
 }
 
+double guard_limit(const guard *g, double clip)
+{
+    return g->taken >= GUARD_WINDOW ? SPIKE * fmax(median(g), clip) : INFINITY;
+}
+
 guard_verdict guard_judge(guard *g, double loss, double norm, double clip, uint64_t batch)
 {
-    const double calm = g->taken >= GUARD_WINDOW ? fmax(median(g), clip) : INFINITY;
-    const bool finite = isfinite(loss) && isfinite(norm), spike = finite && norm > SPIKE * calm;
+    const bool finite = isfinite(loss) && isfinite(norm);
+    const bool spike = finite && norm > guard_limit(g, clip);
     if (finite && !spike) {
         g->norms[g->taken++ % GUARD_WINDOW] = norm;
         g->in_row = g->spike_batch = 0;

@@ -27,5 +27,7 @@ typedef enum guard_verdict { GUARD_TAKE, GUARD_SKIP, GUARD_GIVE_UP } guard_verdi
  * scaled down to (0: they are not), counts as that: where training has gone quiet, a step that
  * clipping would hardly touch is no danger. `batch` numbers the data that the step is of. */
 guard_verdict guard_judge(guard *g, double loss, double norm, double clip, uint64_t batch);
+/* The norm above which a step is bad now; infinity before there are GUARD_WINDOW norms. */
+double guard_limit(const guard *g, double clip);
 
 #endif

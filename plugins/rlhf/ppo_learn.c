@@ -116,11 +116,11 @@ static job_code accumulate(ppo *p, minibatch *b, ppo_figures *f, eng_error *err)
     return code;
 }
 
-static void tell_skipped(const ppo *p, const char *what, double loss, double norm)
+static void tell_skipped(const ppo *p, const char *what, const trainer_outcome *outcome)
 {
     host_event(&p->job->host, INSTRUCTD_LOG_WARN,
-               "iteration %llu: a step of the %s was skipped: loss %g, gradient norm %g",
-               (unsigned long long)p->state.iteration + 1, what, loss, norm);
+               "iteration %llu: a step of the %s was skipped: %s",
+               (unsigned long long)p->state.iteration + 1, what, outcome->why);
 }
 
 static job_code step(ppo *p, const minibatch *b, ppo_figures *f, eng_error *err)
@@ -138,11 +138,11 @@ static job_code step(ppo *p, const minibatch *b, ppo_figures *f, eng_error *err)
         eng_ema_update(&p->job->host.parallel, eng_net_floats(p->ema),
                        eng_net_floats(p->policy.net), p->policy.n, n->ema_decay);
     else
-        tell_skipped(p, "policy", loss, policy.grad_norm);
+        tell_skipped(p, "policy", &policy);
     code = trainer_step(&p->value, "the value network", p->state.iteration, b->value_loss,
                         n->value_learning_rate, &value, err);
     if (code == INSTRUCTD_OK && !value.taken)
-        tell_skipped(p, "value network", b->value_loss, value.grad_norm);
+        tell_skipped(p, "value network", &value);
     f->steps++;
     f->policy_loss += b->policy_loss;
     f->value_loss += b->value_loss;

@@ -2,6 +2,9 @@
 
 #include "base/block.h"
 
+#include <math.h>
+#include <stdio.h>
+
 job_code trainer_init(trainer *out, eng_net *net, const job *j, eng_error *err)
 {
     const job_numbers *n = &j->numbers;
@@ -54,16 +57,29 @@ double trainer_add_text(trainer *t, eng_tape *tape, const micro *m, float slope,
     return sum;
 }
 
+static void say_why(trainer_outcome *out, double loss, double limit)
+{
+    if (isfinite(loss) && isfinite(out->grad_norm))
+        snprintf(out->why, sizeof out->why,
+                 "loss %g, gradient norm %g, expected at most %g, ten times the usual", loss,
+                 out->grad_norm, limit);
+    else
+        snprintf(out->why, sizeof out->why, "loss %g, gradient norm %g, expected finite numbers",
+                 loss, out->grad_norm);
+}
+
 job_code trainer_step(trainer *t, const char *what, uint64_t batch, double loss, double lr,
                       trainer_outcome *out, eng_error *err)
 {
     out->grad_norm = eng_grad_norm(t->parallel, t->grads, t->n);
+    const double limit = guard_limit(&t->guard, t->max_grad_norm);
     guard_verdict verdict = guard_judge(&t->guard, loss, out->grad_norm, t->max_grad_norm, batch);
     out->taken = verdict == GUARD_TAKE;
+    if (!out->taken)
+        say_why(out, loss, limit);
     if (verdict == GUARD_GIVE_UP)
-        return code_fail(err, INSTRUCTD_E_NOT_FINITE,
-                         "%s: %d bad steps in a row; the last had loss %g and gradient norm %g",
-                         what, GUARD_IN_ROW, loss, out->grad_norm);
+        return code_fail(err, INSTRUCTD_E_NOT_FINITE, "%s: %d bad steps in a row; the last had %s",
+                         what, GUARD_IN_ROW, out->why);
     if (out->taken)
         eng_adamw_step(t->parallel, &t->adam, eng_net_floats(t->net), t->grads, t->m, t->v, t->n,
                        lr, ++t->t, eng_clip_scale(out->grad_norm, t->max_grad_norm));

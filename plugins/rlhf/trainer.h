@@ -40,6 +40,7 @@ double trainer_add_text(trainer *t, eng_tape *tape, const micro *m, float slope,
 typedef struct trainer_outcome {
     bool taken;       /* else the step was skipped and the parameters are as before */
     double grad_norm; /* before clipping */
+    char why[128];    /* not taken: what was bad, with its bound */
 } trainer_outcome;
 
 /* One step of AdamW on the gradient, clipped to max_grad_norm, if the guard lets it pass.

@@ -67,6 +67,8 @@ TEST(spikes_of_one_batch_count_once_and_nan_every_time)
     guard g = {0};
     for (int i = 0; i < 100; i++)
         EXPECT_EQ(guard_judge(&g, 1, 1, 0, 1), GUARD_TAKE);
+    EXPECT_EQ(guard_limit(&g, 0), 10);
+    EXPECT_EQ(guard_limit(&g, 4), 40);
     for (int i = 0; i < 5; i++)
         EXPECT_EQ(guard_judge(&g, 1, 50, 0, 2), GUARD_SKIP);
     EXPECT_EQ(g.in_row, 1);
@@ -136,7 +138,8 @@ TEST(three_bad_steps_in_a_row_fail_the_job_and_nothing_is_published)
     char param[64], err[512];
     poison(50, 52);
     EXPECT_EQ(mock_host_run(m, &SPEC, param, err), INSTRUCTD_E_NOT_FINITE);
-    EXPECT(strstr(err, "3 bad steps in a row"));
+    EXPECT(strstr(err, "3 bad steps in a row; the last had loss"));
+    EXPECT(strstr(err, "expected finite numbers"));
     EXPECT_EQ(calls, 52);
     EXPECT_EQ(mock_host_publishes(m), 0);
     poison(0, 0);
