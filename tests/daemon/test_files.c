@@ -100,7 +100,7 @@ static int files_on_disk(const running *r)
 
 static void await_files_on_disk(const running *r, int want)
 {
-    for (int i = 0; i < 1000 && files_on_disk(r) != want; i++)
+    for (int i = 0; i < 8000 && files_on_disk(r) != want; i++)
         usleep(5 * 1000);
     EXPECT_EQ(files_on_disk(r), want);
 }
