@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { INPUT_MAX = 256 << 20, BATCH = 64 }; /* BATCH: the most one request takes (API.md §6) */
+enum { INPUT_MAX = 256 << 20, BATCH = 64 }; /* BATCH: the most one request takes */
 
 typedef struct scoring {
     const options *o;

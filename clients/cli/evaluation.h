@@ -1,6 +1,6 @@
-/* Figures over rows that were judged or scored (HUMAN.md 7). A row gives parts of sums, and a value
- * is a function of the sums: so one walk makes the value, its interval and its bootstrap. Pure, on
- * one thread, without a server. */
+/* Figures over rows that were judged or scored. A row gives parts of sums, and a value is a
+ * function of the sums: so one walk makes the value, its interval and its bootstrap. Pure, on one
+ * thread, without a server. */
 #ifndef CLI_EVALUATION_H
 #define CLI_EVALUATION_H
 
@@ -38,7 +38,7 @@ typedef struct eval_metric {
     double (*value)(const double sums[EVAL_PARTS], int i);
 } eval_metric;
 
-/* All metrics, in the order of HUMAN.md 7. */
+/* All metrics, in the order that the help lists them. */
 const eval_metric *eval_metrics(size_t *n);
 const eval_metric *eval_metric_find(const char *name); /* NULL: there is none */
 

@@ -53,7 +53,7 @@ void label_draft_prune(const label_draft *d, time_t now);
  * answer to offer). False: there is nothing. */
 bool label_draft_undo(label_draft *d);
 
-/* Request bodies (API.md 9), to free; NULL without memory. */
+/* Bodies of POST /v1/labels/rankings, demonstrations and skips, to free; NULL without memory. */
 char *label_draft_ranking(const label_draft *d, const label_task *task);
 char *label_draft_demonstration(const label_draft *d, const label_task *task);
 char *label_draft_skip(const label_draft *d, const label_task *task, const char *reason,

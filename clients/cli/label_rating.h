@@ -24,7 +24,7 @@ rating_form rating_form_of(const char *criterion_mode);
 
 typedef enum flag_value { FLAG_NO, FLAG_YES, FLAG_NOT_APPLICABLE } flag_value;
 
-/* The paper's Table 3 (HUMAN.md 3). */
+/* The paper's Table 3 (Ouyang et al. 2022). */
 typedef struct flag_spec {
     char letter;
     const char *name;  /* in the API */
@@ -45,7 +45,7 @@ typedef struct rating {
 bool rating_parse(rating_form form, const char *line, rating *out, char why[LABEL_WHY_ROOM]);
 /* Appends the shortest line that rating_parse reads as this. */
 void rating_format(const rating *r, text *out);
-/* An element of "ratings" in API.md's POST /v1/labels/rankings. NULL without memory. */
+/* An element of "ratings" in the body of POST /v1/labels/rankings. NULL without memory. */
 cJSON *rating_json(const rating *r, const char *output_id);
 /* Would ranking `better` above `worse` go against what was said of each? It would where no figure
  * speaks for it and one against it. */

@@ -1,4 +1,5 @@
-/* A judgement that a script made: rankings, demonstrations and skips as JSON (API.md 9). */
+/* A judgement that a script made: rankings, demonstrations and skips as JSON, the bodies that
+ * POST /v1/labels/rankings, /demonstrations and /skips take. */
 #ifndef CLI_LABEL_SUBMISSION_H
 #define CLI_LABEL_SUBMISSION_H
 

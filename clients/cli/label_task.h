@@ -1,4 +1,4 @@
-/* A label task as the server hands it out (HUMAN.md 3), and as a person reads it. */
+/* A label task as the server hands it out, and as a person reads it. */
 #ifndef CLI_LABEL_TASK_H
 #define CLI_LABEL_TASK_H
 

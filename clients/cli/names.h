@@ -1,4 +1,4 @@
-/* What may stand in a path: ids and aliases as API.md §1 spells them, and names of files. */
+/* What may stand in a path: ids and aliases as the server spells them, and names of files. */
 #ifndef CLI_NAMES_H
 #define CLI_NAMES_H
 

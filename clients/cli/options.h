@@ -53,7 +53,7 @@ typedef struct option_row {
     char letter;       /* 'm' for -m, or 0 */
     const char *value; /* "N" as the help shows it, NULL = takes none */
     option_kind kind;
-    const char *field; /* field of the request (API.md §3, §4), or NULL */
+    const char *field; /* member of the request's body, or NULL */
     int offset;        /* in struct options, where field is NULL */
     unsigned commands; /* command_id bits */
     const char *help;

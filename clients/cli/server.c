@@ -136,7 +136,7 @@ void server_close(server *s)
     s->http = NULL;
 }
 
-/* What to do next, for the codes of API.md §1 that have a better answer than the message itself. */
+/* What to do next, for the error codes that have a better answer than the message itself. */
 static void hint_for(const char *code, problem *p)
 {
     static const struct {

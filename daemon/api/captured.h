@@ -1,5 +1,4 @@
-/* What a completion's or chat's body asks, as text that may be kept (HUMAN.md 4). Pure functions.
- */
+/* What a completion's or chat's body asks, as text that may be kept. Pure functions. */
 #ifndef DAEMON_API_CAPTURED_H
 #define DAEMON_API_CAPTURED_H
 

@@ -1,4 +1,4 @@
-/* Data sets as JSON (HUMAN.md 5). Pure functions. */
+/* Data sets as JSON. Pure functions. */
 #ifndef DAEMON_API_DATASETS_H
 #define DAEMON_API_DATASETS_H
 

@@ -1,4 +1,4 @@
-/* The API's error object, {"error":{message,type,param,code}} with its HTTP status (API.md 1). */
+/* The API's error object, {"error":{message,type,param,code}} with its HTTP status. */
 #ifndef DAEMON_API_ERROR_H
 #define DAEMON_API_ERROR_H
 

@@ -19,8 +19,8 @@ typedef struct api_context {
                                 0 = no bound */
 } api_context;
 
-/* Checks the body strictly, resolves the model, validates every field of API.md 3 or 4 against one
- * table (field, type, min, max), tokenizes the prompts and returns a request with one reference.
+/* Checks the body strictly, resolves the model, validates every field of the family against one
+ * table (`fields`: type, min, max), tokenizes the prompts and returns a request with one reference.
  * The caller sets id and arrived_ns. False: *err says what is wrong and in which field. ignored:
  * NULL, or gets the members that the family does not know, at the top and in stream_options. */
 bool api_generate_parse(gen_family family, const char *body, size_t len, const api_context *context,

@@ -1,5 +1,5 @@
-/* The members of a body that its route does not know. They are ignored (API.md 1), and named in the
- * reply's x-instructd-ignored: a misspelt "max_token" would be found by nobody otherwise. */
+/* The members of a body that its route does not know. They are ignored, and named in the reply's
+ * x-instructd-ignored: a misspelt "max_token" would be found by nobody otherwise. */
 #ifndef DAEMON_API_IGNORED_H
 #define DAEMON_API_IGNORED_H
 

@@ -1,5 +1,4 @@
-/* Training jobs and methods as JSON, in the shapes of OpenAI's fine-tuning API (API.md 7). Pure
- * functions.
+/* Training jobs and methods as JSON, in the shapes of OpenAI's fine-tuning API. Pure functions.
  *
  *   {"model":"instruct","training_file":"file-a","method":{"type":"ppo","ppo":{
  *     "hyperparameters":{"kl_coef":0.02},"reward_model":"pol_...",

@@ -1,5 +1,4 @@
-/* Label tasks as JSON (API.md 9, HUMAN.md 3): making a batch of them, and handing one out. Pure
- * functions. */
+/* Label tasks as JSON: making a batch of them, and handing one out. Pure functions. */
 #ifndef DAEMON_API_LABEL_TASKS_H
 #define DAEMON_API_LABEL_TASKS_H
 

@@ -1,4 +1,4 @@
-/* Labels as JSON (HUMAN.md 3): rankings, demonstrations and skips as they come in. Pure functions.
+/* Labels as JSON: rankings, demonstrations and skips as they come in. Pure functions.
  * Strings and nodes of a body are its tree's. */
 #ifndef DAEMON_API_LABELS_H
 #define DAEMON_API_LABELS_H

@@ -1,5 +1,5 @@
 /* Lists, which all look alike: {"object":"list","data":[...],"has_more":false}, asked for with
- * `limit` and `after` (API.md 1). Pure functions. */
+ * `limit` and `after` (an id). Pure functions. */
 #ifndef DAEMON_API_LIST_H
 #define DAEMON_API_LIST_H
 

@@ -1,5 +1,4 @@
-/* Who somebody is to this server, what they agreed to, and their votes (API.md 9, HUMAN.md 2, 4).
- * Pure functions. */
+/* Who somebody is to this server, what they agreed to, and their votes. Pure functions. */
 #ifndef DAEMON_API_PEOPLE_H
 #define DAEMON_API_PEOPLE_H
 

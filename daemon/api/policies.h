@@ -1,4 +1,4 @@
-/* Policies and aliases as JSON (API.md 8). Pure functions. */
+/* Policies and aliases as JSON. Pure functions. */
 #ifndef DAEMON_API_POLICIES_H
 #define DAEMON_API_POLICIES_H
 

@@ -37,7 +37,7 @@ typedef enum key_scope {
     KEY_ANY = 127
 } key_scope;
 
-/* What a person is to the human side (HUMAN.md 1): whose labels may train, whose must not. */
+/* What a person is to the human side: whose labels may train, whose must not. */
 typedef enum key_role {
     KEY_ROLE_USER,
     KEY_ROLE_TRAINER,   /* labels for training */
@@ -78,8 +78,8 @@ bool key_scope_allows(unsigned held, unsigned wanted);
 /* The names of the bits, one by one: NULL after the last. `at` starts at 0. */
 const char *key_scope_next(unsigned bits, size_t *at);
 const char *key_role_text(key_role role);
-/* Is what this key asks for somebody's use of the Playground, and not API traffic (HUMAN.md 1)? It
- * holds playground and neither infer nor admin. */
+/* Is what this key asks for somebody's use of the Playground, and not API traffic? It holds
+ * playground and neither infer nor admin. */
 bool key_is_playground(const key_info *key);
 
 #endif

@@ -1,4 +1,4 @@
-/* The daemon's counters, gauges and histograms, with the names of API.md 11. One enum names them,
+/* The daemon's counters, gauges and histograms, as GET /metrics gives them. One enum names them,
  * one table in metrics.c says how they are printed. All updates are relaxed atomics: any thread, no
  * lock. */
 #ifndef DAEMON_BASE_METRICS_H

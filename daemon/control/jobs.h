@@ -1,4 +1,4 @@
-/* /v1/fine_tuning: training jobs and the methods they can use (API.md 7). */
+/* /v1/fine_tuning: training jobs and the methods they can use. */
 #ifndef DAEMON_CONTROL_JOBS_H
 #define DAEMON_CONTROL_JOBS_H
 

@@ -31,7 +31,7 @@ static double measured(const instructd_publish *p, const char *name)
     return NAN;
 }
 
-/* A bound that the job gave must have been measured. One that it left to us (TRAINING.md 9) holds
+/* A bound that the job gave must have been measured. One that it left to us (its preset) holds
  * for what the plugin measured. */
 static size_t make_gates(const publish_spec *spec, const instructd_publish *p,
                          publish_gate out[GATES])

@@ -1,5 +1,5 @@
-/* How alike people rank (HUMAN.md 7). Pure functions over ranks: rank[i] is output i's, 0 the best,
- * equal ranks are a tie.
+/* How alike people rank. Pure functions over ranks: rank[i] is output i's, 0 the best, equal ranks
+ * are a tie.
  *
  * Of the pairs of outputs that two labelers both ranked,
  *   strict   (a) those tied by either are dropped; the share of the others ordered alike

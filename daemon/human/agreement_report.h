@@ -46,7 +46,7 @@ const report_labeler *agreement_report_labelers(const agreement_report *r, size_
 const report_week *agreement_report_weeks(const agreement_report *r, size_t *n);
 void agreement_report_free(agreement_report *r); /* NULL allowed */
 
-/* Below this share of a gold score the labeler is worth a look (HUMAN.md 1). */
+/* Below this share of a gold score the labeler is worth a look. */
 #define AGREEMENT_GOLD_LEAST 0.75
 
 #endif

@@ -1,5 +1,5 @@
 /* A request of the Playground on its way to the store: its id, so that its author can vote on the
- * answer, and, if they share when it is complete, prompt and answer (HUMAN.md 4).
+ * answer, and, if they share when it is complete, prompt and answer.
  *
  * Nothing here waits: rows are posted. What other keys ask never gets here. */
 #ifndef DAEMON_HUMAN_CAPTURE_H

@@ -1,5 +1,5 @@
-/* JSONL files of others and our own, to rows and back (../shared/HUMAN.md 6). Pure; strict where a
- * row's meaning is concerned, while members that a format does not know are its owner's columns.
+/* JSONL files of others and our own, to rows and back. Pure; strict where a row's meaning is
+ * concerned, while members that a format does not know are its owner's columns.
  *
  *   instructd {"task_id","prompt","outputs":[{"id","policy","text"}],"groups":[["c"],["a","d"]],
  *                  "labels":[...],"labeler","role","guideline_version"}: it round-trips.

@@ -1,5 +1,5 @@
-/* The mean of figures that people gave, and how sure it is (HUMAN.md 7): mean ± 1.96·sd/√n, sd over
- * n−1. Pure; summed in one pass (Welford 1962). */
+/* The mean of figures that people gave, and how sure it is: mean ± 1.96·sd/√n, sd over n−1.
+ * Pure; summed in one pass (Welford 1962). */
 #ifndef DAEMON_HUMAN_LIKERT_H
 #define DAEMON_HUMAN_LIKERT_H
 

@@ -1,5 +1,5 @@
-/* Personal data and secrets in texts: patterns, checked by what is near them and by checksums
- * (../shared/HUMAN.md 5). Names and postal addresses are not looked for.
+/* Personal data and secrets in texts: patterns, checked by what is near them and by checksums.
+ * Names and postal addresses are not looked for.
  *
  * A candidate scores its pattern's 0.3 to 0.6, 0.35 more with a word of its kind within 40
  * characters, 1 with a checksum; from 0.5 on it is found. A kind that has a checksum and fails it

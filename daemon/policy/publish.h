@@ -94,7 +94,8 @@ typedef enum publish_result {
     PUBLISH_IN_USE       /* publisher_remove alone: err says by what */
 } publish_result;
 
-/* Steps 1-10 of RELIABILITY §5. id receives the policy's id also when it existed before. */
+/* All steps of a publish (policy/README.md). id receives the policy's id also when it
+ * existed before. */
 publish_result publisher_publish(publisher *p, const publish_request *request,
                                  char id[POLICY_ID_CHARS + 1], error_text *err);
 

@@ -38,8 +38,8 @@ typedef enum versions_commit_result {
     VERSIONS_EXISTS, /* a policy of this id is there; the draft is still one */
     VERSIONS_FAILED  /* *err; the draft may have the name or not: discard both */
 } versions_commit_result;
-/* RELIABILITY 5, step 7: the draft, whose files are synced, gets its name, and policies/ is synced.
- */
+/* Step 6 of a publish (policy/README.md): the draft, whose files are synced, gets its name, and
+ * policies/ is synced. */
 versions_commit_result versions_commit(versions *v, const char *draft, const char *id,
                                        error_text *err);
 void versions_discard(versions *v, const char *draft);

@@ -1,5 +1,6 @@
-/* Opening the database by the rules of ../shared/RELIABILITY.md 2, and bringing its tables up to
- * what this build expects. Store thread. */
+/* Opening the database for this process alone, each commit synced and nothing in the file trusted
+ * (store/README.md, "Start"), and bringing its tables up to what this build expects. Store
+ * thread. */
 #ifndef DAEMON_STORE_SCHEMA_H
 #define DAEMON_STORE_SCHEMA_H
 

@@ -1,4 +1,4 @@
-/* instruct eval: the golden values of HUMAN.md 7, intervals, groups, and what is refused. */
+/* instruct eval: golden values of small cases, intervals, groups, and what is refused. */
 #include "harness.h"
 
 #include "eval_rows.h"

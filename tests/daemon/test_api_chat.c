@@ -1,4 +1,4 @@
-/* POST /v1/chat/completions: bodies -> gen_request (API.md 4). */
+/* POST /v1/chat/completions: bodies -> gen_request. */
 #include "api_fixture.h"
 
 #define USER "\"messages\":[{\"role\":\"user\",\"content\":\"A\"}]"

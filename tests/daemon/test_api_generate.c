@@ -1,4 +1,4 @@
-/* POST /v1/completions: bodies -> gen_request (API.md 3). */
+/* POST /v1/completions: bodies -> gen_request. */
 #include "api_fixture.h"
 
 #include "api/fields.h"

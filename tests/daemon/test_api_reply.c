@@ -1,4 +1,4 @@
-/* Events -> replies, byte for byte (API.md 3-5). */
+/* Events -> replies, byte for byte. */
 #include "api_fixture.h"
 
 #include <math.h>

@@ -39,7 +39,7 @@ TEST(the_table_is_in_order_and_begins_with_the_first_page)
     }
 }
 
-/* HUMAN.md 8: what a browser fetches of all pages together. */
+/* What a browser fetches of all pages together. */
 TEST(all_pages_fit_in_120_kilobytes_compressed)
 {
     size_t sum = 0;

@@ -89,7 +89,7 @@ TEST(a_plugin_of_the_directory_shows_up_with_its_schema)
     EXPECT_EQ(stop(r), 0);
 }
 
-/* API.md 1: who may do what. */
+/* Who may do what. */
 TEST(keys_and_scopes_are_denied_by_default)
 {
     running *r = daemon_fixture(true);
@@ -146,7 +146,7 @@ TEST(an_unknown_key_is_401_even_where_none_is_needed)
     EXPECT_EQ(stop(r), 0);
 }
 
-/* API.md 1 and RELIABILITY.md goal 13: Host and Origin pairs, on a read and on a write. */
+/* Host and Origin pairs, on a read and on a write. */
 TEST(foreign_hosts_and_origins_are_refused)
 {
     static const struct {
@@ -318,7 +318,7 @@ static void await_idle(const running *r)
          metric(r, "num_requests_waiting"));
 }
 
-/* RELIABILITY.md 4, "client leaves": parsing, queued, in prefill, in decode, while streaming. */
+/* A client leaves while its request is parsing, queued, in prefill, in decode, while streaming. */
 TEST(clients_that_leave_free_everything_they_held)
 {
     running *r = start();

@@ -383,7 +383,7 @@ static data *oasst(void)
     return d;
 }
 
-/* The figures are those of ../shared/data/README.md. */
+/* The figures are those that the README beside the data gives. */
 TEST(open_assistants_trees_give_209_groups_and_745_pairs)
 {
     data *d = oasst();

@@ -54,8 +54,7 @@ TEST(a_fault_is_told_before_the_head_is_complete)
     EXPECT_EQ(check("\r").status, 400);
 }
 
-/* Every byte value at a place inside a field's value: RELIABILITY.md 2 lets HTAB, 0x20-0x7E and
- * 0x80-0xFF pass. */
+/* Every byte value at a place inside a field's value: HTAB, 0x20-0x7E and 0x80-0xFF pass. */
 TEST(control_bytes_are_refused_and_no_others)
 {
     char head[128];

@@ -1,5 +1,5 @@
-/* Agreement between labelers, and how tasks are shared out. Figures from ../shared/HUMAN.md 7 and
- * by hand. */
+/* Agreement between labelers, and how tasks are shared out. Figures of small cases, by hand.
+ */
 #include "harness.h"
 
 #include "human/agreement_report.h"
@@ -112,7 +112,7 @@ TEST(likert_has_the_golden_values)
     for (int i = 1; i < 4; i++)
         likert_add(&l, figures[i]);
     EXPECT_NEAR(likert_mean(&l), 5.5, 1e-12);
-    EXPECT_NEAR(likert_half_width(&l), 1.2652, 5e-5); /* HUMAN.md 7 */
+    EXPECT_NEAR(likert_half_width(&l), 1.2652, 5e-5); /* 1.96 sqrt(5/3) / 2 */
 }
 
 TEST(toxicity_is_summed_by_policy)

@@ -24,7 +24,7 @@ static void expect_line(const char *text, const char *line)
         FAIL("no line \"%s\" in\n%s", line, text);
 }
 
-/* The names of API.md 11. */
+/* The names that dashboards go by: a renamed one breaks them. */
 TEST(every_metric_of_the_contract_is_there_with_help_and_type)
 {
     static const char *const families[] = {"num_requests_running gauge",

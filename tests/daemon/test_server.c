@@ -220,5 +220,5 @@ TEST(the_cap_comes_from_nofile_with_a_reserve)
     role_leave_loop();
     uv_loop_close(&loop);
     setrlimit(RLIMIT_NOFILE, &was);
-    EXPECT_EQ(conns, 96 - 64); /* RELIABILITY.md 2: nofile - 64 */
+    EXPECT_EQ(conns, 96 - 64); /* nofile less LIMIT_FD_RESERVE */
 }

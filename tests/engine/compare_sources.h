@@ -40,7 +40,7 @@ static inline float *read_floats(const eng_source *src, const char *name,
     return data;
 }
 
-/* Where row r of a GGUF llama Q or K matrix stands in half-split layout (FORMATS: GGUF row 2i+a is
+/* Where row r of a GGUF llama Q or K matrix stands in half-split layout (GGUF's row 2i+a is
  * row a*d/2 + i of its head). */
 static inline size_t half_split_row(size_t row, uint32_t head_dim)
 {

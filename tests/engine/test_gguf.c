@@ -15,7 +15,8 @@ static const char *model_path(void)
     return path;
 }
 
-/* Shape and roles as the model's card and FORMATS state them; the digest is the published one. */
+/* Shape and roles as the model's card and its file's header state them; the digest is the
+ * published one. */
 TEST(default_model_opens_with_the_published_shape)
 {
     eng_source *src;

@@ -331,7 +331,8 @@ TEST(whitened_numbers_have_mean_0_and_variance_1)
     EXPECT_NEAR(var, 1, 1e-5);
 }
 
-/* TRAINING section 11, row 10; with the unbiased variance the first would be .1394. */
+/* (x - 1.6) / sqrt(1/15) + 1.6: mean and biased variance of the nine. With the unbiased
+ * variance the first would be .1394. */
 TEST(whitening_that_keeps_the_mean_gives_the_published_figures)
 {
     static const float want[9] = {0.0508f, 0.4381f, 0.8254f, 1.2127f, 1.6f,
@@ -497,7 +498,7 @@ static double deviation(const moments *m)
 }
 
 /* Samples of N(0,1) against N(1,1): d = log pi - log ref = 1/2 - x and KL = 1/2. Then d ~ N(1/2,
- * 1), E k2 = 5/8, sd k2 = sqrt(3)/2, and k3's variance is e - 2. TRAINING section 11, row 8. */
+ * 1), E k2 = 5/8, sd k2 = sqrt(3)/2, and k3's variance is e - 2. */
 TEST(divergence_estimators_have_the_published_spread_on_two_gaussians)
 {
     stream s = {.seed = 12};
@@ -526,7 +527,7 @@ TEST(divergence_estimators_are_0_where_both_agree_and_k2_k3_nowhere_negative)
 }
 
 /* The best of n draws has density n F^(n-1) f: d = log n + (n-1) log F(best), and F(best) is the
- * greatest of n uniforms. TRAINING section 11, row 9. */
+ * greatest of n uniforms. */
 TEST(divergence_of_best_of_n_is_log_n_less_n_minus_1_over_n)
 {
     static const double want[] = {0.193, 0.636, 1.204, 1.835};

@@ -154,7 +154,7 @@ TEST(clipping_scales_as_pytorch_does)
 TEST(an_average_closes_on_the_weights_at_its_rate)
 {
     float average[3] = {0, 1, -2}, params[3] = {1, 1, 2};
-    for (int i = 0; i < 86; i++) /* the half-life of 0.992 (TRAINING 1) */
+    for (int i = 0; i < 86; i++) /* the half-life of 0.992 */
         eng_ema_update(&eng_serial, average, params, 3, 0.992);
     EXPECT_NEAR((double)average[0], 0.5, 2e-3);
     EXPECT_NEAR((double)average[1], 1, 0);

@@ -155,7 +155,7 @@ static int32_t draw_from(const sorted *s, uint32_t n, double u)
     return s[n - 1].id;
 }
 
-/* The contract's order of operations, with nothing clever: sort all, cut, draw. */
+/* The order of operations that clients are promised, with nothing clever: sort all, cut, draw. */
 static int32_t oracle(const fixture *f, uint32_t v)
 {
     const eng_sampling *s = &f->sampling;

@@ -383,8 +383,7 @@ TEST(a_tape_s_memory_grows_by_the_token_as_designed)
     const double forward = (double)(bytes[0][1] - bytes[0][0]) / 1024;
     const double checkpoint = (double)(bytes[1][1] - bytes[1][0]) / 1024;
     const double full = (double)(bytes[2][1] - bytes[2][0]) / 1024;
-    /* TRAINING 6: 30 layers of 6d + 2d_kv + 3F floats; inputs alone are 30 d, plus what is reused
-     */
+    /* 30 layers of 6d + 2d_kv + 3F floats; inputs alone are 30 d, plus what is reused */
     EXPECT_NEAR(full, 4 * 30 * 8448, 0.1 * 4 * 30 * 8448);
     EXPECT(checkpoint < 0.2 * full);
     EXPECT(forward < 0.6 * checkpoint);

@@ -1,5 +1,5 @@
 /* A publish that dies or fails at every one of its system calls: a restart finds the old policy or
- * the new one, never a mix, and what was acknowledged survives. RELIABILITY 9, goals 6 and 7.
+ * the new one, never a mix, and what was acknowledged survives.
  *
  * The publishing process is a child; its parent does nothing but look at what it left. With
  * FAULTS_FULL=1 every state is tried instead of a part. */

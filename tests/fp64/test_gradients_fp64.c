@@ -1,5 +1,5 @@
 /* Every parameter's gradient against central differences, all of training compiled in double:
- * relative error below 1e-6 (TRAINING, correctness anchor 1). */
+ * relative error below 1e-6. */
 #include "tape_fixture.h"
 #include "train/losses.h"
 

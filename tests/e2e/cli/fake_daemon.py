@@ -1,5 +1,5 @@
-"""The training side of the API (API.md §7, §8) in memory: enough for the client, scripted where a
-test wants it so. A test replaces a route by setting a method of the object. Requests are kept, as in
+"""The training side of the API in memory: enough for the client, scripted where a test
+wants it so. A test replaces a route by setting a method of the object. Requests are kept, as in
 scripted_server.py."""
 
 import email.parser

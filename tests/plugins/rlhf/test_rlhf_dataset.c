@@ -452,7 +452,7 @@ TEST(the_open_assistant_sample_gives_209_groups_and_745_pairs)
                 pairs += row->outputs[i].group < row->outputs[j].group;
     }
     EXPECT_EQ(groups, 209);
-    EXPECT_EQ(pairs, 745); /* both figures: ../shared/data/README.md */
+    EXPECT_EQ(pairs, 745); /* both figures: the data's README */
     expect_end(r);
     eng__text_free(&rows);
     free(trees);

@@ -1,6 +1,5 @@
-/* PPO's invariants (TRAINING.md section 4): exact zeros where weights are equal, the same bits
- * after every interruption, publishes on the way. What it learns is shown by test_rlhf_science.c.
- */
+/* PPO's invariants: exact zeros where weights are equal, the same bits after every interruption,
+ * publishes on the way. What it learns is shown by test_rlhf_science.c. */
 #include "formats/gguf_write.h"
 #include "formats/source.h"
 #include "parallel_threads.h"

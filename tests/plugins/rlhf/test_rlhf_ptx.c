@@ -1,4 +1,4 @@
-/* TRAINING.md section 11, row 11: what reinforcement costs in language, and what pays for it.
+/* What reinforcement costs in language, and what pays for it.
  *
  * A small model is pretrained on Shakespeare and then rewarded for capital letters. Plain PPO
  * forgets Shakespeare on the way; with pretraining gradients mixed in (ptx) the same reward is had

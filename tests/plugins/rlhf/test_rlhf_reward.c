@@ -246,7 +246,7 @@ TEST(held_out_labelers_rows_judge_and_never_train)
     mock_host_free(m);
 }
 
-/* ---- TRAINING.md section 11, row 5: synthetic Bradley-Terry ---- */
+/* ---- synthetic Bradley-Terry ---- */
 
 /* An output is LETTERS letters of ALPHABET; r* = the sum of its letters' worths, scaled so that
  * r* ~ N(0, s^2); the first of a pair is preferred with probability sigma(r*_1 - r*_2). */
@@ -379,7 +379,9 @@ static learnt learn(mock_host *m, const world *w, const char *model, uint32_t n,
 
 enum { HELD_OUT = 4000, PAIRS = 20000, FEW = 2000 };
 
-/* s and the table's ceilings; `spread` is the standard deviation of a pair's log-loss. */
+/* s and its ceilings, E max(p, 1 - p) and E of the label's entropy, where p = sigma(d) and
+ * d ~ N(0, 2 s^2) is a pair's difference; `spread` is the standard deviation of a pair's log-loss.
+ */
 static void expect_ceiling(double s, double accuracy, double log_loss, double spread)
 {
     test_skip_unless_heavy();
@@ -392,7 +394,7 @@ static void expect_ceiling(double s, double accuracy, double log_loss, double sp
     char *rows = draw_pairs(&w, 2000, HELD_OUT, &top);
     mock_host_file(m, "file-held-out", rows);
     free(rows);
-    /* The generator is the table's: within 3 standard errors of the held-out pairs. */
+    /* The generator has those ceilings: within 3 standard errors of the held-out pairs. */
     EXPECT_NEAR(top.accuracy, accuracy, 3 * sqrt(accuracy * (1 - accuracy) / HELD_OUT));
     EXPECT_NEAR(top.log_loss, log_loss, 3 * spread / sqrt(HELD_OUT));
     learnt few = learn(m, &w, "base", FEW, numbers), all = learn(m, &w, "base", PAIRS, numbers);

@@ -1,5 +1,5 @@
 /* Does it learn what it should? Problems whose answer is known: an enumerable one whose optimum is
- * computed exactly, and one whose optimum is obvious (TRAINING.md section 11, rows 6 and 7). */
+ * computed exactly, and one whose optimum is obvious. */
 #include "base/random.h"
 #include "rlhf/pass.h"
 #include "rlhf/trainer.h"
@@ -8,7 +8,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-/* ---- row 6: three letters of sixteen ---- */
+/* ---- three letters of sixteen ---- */
 
 enum { V = LETTER_TOKENS, LENGTH = 3, SEQUENCES = V * V * V };
 
@@ -245,7 +245,7 @@ TEST(ppo_finds_the_optimum_with_rollouts_that_lag)
                    "\"learning_rate\":0.0005,\"value_learning_rate\":0.01,\"max_staleness\":1");
 }
 
-/* ---- row 7: reward = -length ---- */
+/* ---- reward = -length ---- */
 
 static double minus_length(void *ctx, const char *prompt, const char *completion)
 {
