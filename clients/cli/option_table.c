@@ -122,7 +122,7 @@ const option_row option_rows[] = {
     {"--key", 'k', "KEY", OPTION_STRING, AT(key), COMMAND_ASKS,
      "API key; INSTRUCTD_API_KEY, else DIR/admin.key (loopback only)"},
     {"--data-dir", 0, "DIR", OPTION_STRING, AT(data_dir), COMMAND_ASKS,
-     "the daemon's data; INSTRUCTD_DATA_DIR, else ~/.local/share/instructd"},
+     "the daemon's data; INSTRUCTD_DATA_DIR, else at the default URL ~/.local/share/instructd"},
     {"--timeout", 0, "S", OPTION_SECONDS, AT(timeout_s), COMMAND_ASKS,
      "give up after S silent seconds (600); 0 waits for ever"},
     {"--no-color", 0, NULL, OPTION_FLAG, AT(no_color),

@@ -9,6 +9,8 @@
 #include <string.h>
 #include <strings.h>
 
+#define DEFAULT_URL "http://127.0.0.1:8080"
+
 static const char *given(const char *option, const char *variable)
 {
     const char *value = option ? option : getenv(variable);
@@ -82,10 +84,13 @@ static exit_code take_key(server *s, const char *key, const char *origin, proble
     return EXIT_DONE;
 }
 
-/* The daemon's own key; a file that is absent or not ours to read means no key. */
+/* The daemon's own key; a file that is absent or not ours to read means no key. The directory that
+ * nobody named is the default daemon's: whoever listens elsewhere must not learn its key. */
 static exit_code read_admin_key(server *s, const options *o, problem *p)
 {
     const char *dir = given(o->data_dir, "INSTRUCTD_DATA_DIR");
+    if (!dir && strcmp(s->url, DEFAULT_URL) != 0)
+        return EXIT_DONE;
     const char *xdg = given(NULL, "XDG_DATA_HOME"), *home = given(NULL, "HOME");
     text path;
     text_init(&path, 4096);
@@ -112,7 +117,7 @@ exit_code server_open(server *s, const options *o, problem *p)
 {
     *s = (server){.timeout_s = o->timeout_s};
     const char *url = given(o->url, "INSTRUCTD_URL");
-    exit_code code = read_url(s, url ? url : "http://127.0.0.1:8080", p);
+    exit_code code = read_url(s, url ? url : DEFAULT_URL, p);
     if (code != EXIT_DONE)
         return code;
     const char *key = given(o->key, "INSTRUCTD_API_KEY");

@@ -15,8 +15,8 @@ typedef struct server {
 } server;
 
 /* Finds URL and key (options, then environment, then <data dir>/admin.key). The file's key goes to
- * a loopback server only: another machine must be given its key by name. Connects to nothing yet.
- */
+ * a loopback server only, and from a directory that nobody named only to the default address: any
+ * other server must be given its key by name. Connects to nothing yet. */
 exit_code server_open(server *s, const options *o, problem *p);
 void server_close(server *s);
 

@@ -10,11 +10,11 @@ class ScriptedServer:
     """script(request, connection) answers each request; request has .line, .headers, .body. The
     requests are kept. A script that returns False has ended its connection."""
 
-    def __init__(self, script):
+    def __init__(self, script, port=0):
         self.script = script
         self.requests = []
         self.closed_by_client = threading.Event()
-        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.listener = socket.create_server(("127.0.0.1", port))
         self.url = f"http://127.0.0.1:{self.listener.getsockname()[1]}"
         threading.Thread(target=self._accept, daemon=True).start()
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import harness
-from harness import check, equal, test
+from harness import Skip, check, equal, test
 from program import BINARY, GUARD_S, Terminal, environment, instruct, scratch_dir
 from scripted_server import (STREAM_HEAD, ScriptedServer, chat_chunk, endless, event, reply, stream,
                              text_chunk)
@@ -260,6 +260,32 @@ def keys_come_from_option_environment_and_data_dir_in_this_order():
                              None])
         done = instruct("models", "--key", "two words")
         equal("exit code of a key that is none", done.code, 2)
+
+
+@test
+def a_key_that_nobody_named_goes_to_the_default_address_only():
+    with scratch_dir() as home:
+        for folder in ("instructd", ".local/share/instructd"):
+            Path(home, folder).mkdir(parents=True)
+            Path(home, folder, "admin.key").write_text("sk-inst-file\n")
+        env = environment(HOME=home)
+        env.pop("XDG_DATA_HOME", None)
+        models = reply(200, {"object": "list", "data": [], "has_more": False})
+        with ScriptedServer(models) as server:
+            instruct("models", "--url", server.url, env=env)
+            instruct("models", env=env | {"INSTRUCTD_URL": server.url, "XDG_DATA_HOME": home})
+            instruct("models", "--url", server.url, "--data-dir", home + "/instructd", env=env)
+            sent = [request.headers.get("authorization") for request in server.requests]
+        equal("keys at another port", sent, [None, None, "Bearer sk-inst-file"])
+        try:
+            server = ScriptedServer(models, port=8080)
+        except OSError as problem:
+            raise Skip(f"port 8080 of the default address: {problem}")
+        with server:
+            instruct("models", env=env)
+            instruct("models", "--url", "127.0.0.1:8080", env=env)
+            sent = [request.headers.get("authorization") for request in server.requests]
+        equal("keys at the default address", sent, ["Bearer sk-inst-file"] * 2)
 
 
 @test
