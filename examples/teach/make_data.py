@@ -1,14 +1,12 @@
 #!/usr/bin/env python3
 """Makes the tutorial's data from facts.tsv: demonstrations, rankings and prompts (JSON lines).
 
-    make_data.py OUT_DIR [--small]
-
 What a labeler who likes short, polite answers would have given: each demonstration answers politely
 in a sentence or two; each ranking has four answers to one question, best to worst: short and polite,
 short and plain, long, rude. Nothing is random: the same facts give the same bytes."""
 
+import argparse
 import json
-import sys
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -52,12 +50,15 @@ def write(path, rows):
 
 
 def main():
-    if len(sys.argv) not in (2, 3):
-        sys.exit(__doc__)
-    out = Path(sys.argv[1])
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("out", metavar="OUT_DIR", type=Path, help="made if it is missing")
+    parser.add_argument("--small", action="store_true", help="a sixth of the facts")
+    args = parser.parse_args()
+    out = args.out
     out.mkdir(parents=True, exist_ok=True)
     facts = [line.split("\t") for line in (HERE / "facts.tsv").read_text().splitlines()]
-    if "--small" in sys.argv:
+    if args.small:
         facts = facts[::6]
     held_out = facts[::8]
     taught = [fact for fact in facts if fact not in held_out]
