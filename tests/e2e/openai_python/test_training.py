@@ -163,6 +163,26 @@ def a_reward_may_come_from_an_endpoint_of_the_configuration(target):
 
 
 @test
+def a_job_may_compute_in_bf16(target):
+    bf16 = {"compute": "bf16"}
+    job = target.train("supervised", target.demonstrations, {**SFT, **bf16})
+    equal("compute", job.to_dict()["hyperparameters"]["compute"], "bf16")
+    loss = target.columns(job)["loss"]
+    check(loss[-1] < loss[0], f"loss went {loss}")
+    columns = target.columns(target.train("ppo", target.prompts, {**PPO, **bf16, "minibatch_size": 8},
+                                          reward_model=target.reward_model))
+    equal("kl of the first", columns["kl"][0], 0)
+    equal("first ratios", columns["ratio_mean"], [1, 1, 1, 1])
+    try:
+        target.train("supervised", target.demonstrations, {**SFT, "compute": "fp16"})
+    except openai.BadRequestError as error:
+        equal("param", error.param, "method.supervised.hyperparameters.compute")
+        check("f32" in error.message and "bf16" in error.message, error.message)
+    else:
+        raise AssertionError("fp16 was taken")
+
+
+@test
 def rollouts_drawn_while_the_policy_learns_are_the_same_every_time(target):
     jobs = [target.train("ppo", target.prompts, {**PPO, "max_staleness": 1},
                          reward_model=target.reward_model) for _ in range(2)]
