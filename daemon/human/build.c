@@ -4,6 +4,7 @@
 #include "human/dedupe.h"
 #include "human/normalise.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -100,6 +101,65 @@ static bool balance_labelers(build *b)
     return ok || no_memory(b);
 }
 
+/* A row of a file that compares answers, and is no part of a task or of a tree. */
+static bool is_lone_comparison(const record *r)
+{
+    return r->n_outputs >= RECORD_MIN_RANKED && !r->task_id && strcmp(r->unit, r->id) == 0;
+}
+
+/* All that such a row says: prompt, answers, ranks. */
+static const char *comparison_text(const record *r, eng_arena *arena)
+{
+    const char *prompt = record_prompt_text(&r->prompt, arena);
+    size_t bytes = prompt ? strlen(prompt) + 1 : 1, len = 0;
+    for (uint32_t i = 0; i < r->n_outputs; i++)
+        bytes += strlen(r->outputs[i].text) + sizeof "\n4294967295 ";
+    char *text = prompt ? eng_arena_alloc(arena, bytes) : NULL;
+    if (!text)
+        return NULL;
+    len += (size_t)snprintf(text, bytes, "%s", prompt);
+    for (uint32_t i = 0; i < r->n_outputs; i++)
+        len += (size_t)snprintf(text + len, bytes - len, "\n%u %s", r->outputs[i].rank,
+                                r->outputs[i].text);
+    return text;
+}
+
+typedef struct comparison {
+    const char *text;
+    size_t index;
+} comparison;
+
+static int by_text_and_age(const void *a, const void *b)
+{
+    const comparison *x = a, *y = b;
+    const int order = strcmp(x->text, y->text);
+    return order ? order : (x->index > y->index) - (x->index < y->index);
+}
+
+/* The same comparison again. Another one of the same prompt is none: many sets have several pairs
+ * for each, and a reward model learns from all. */
+static bool drop_copies(build *b)
+{
+    size_t n = 0;
+    bool ok = true;
+    comparison *items = calloc(b->rows->n + 1, sizeof *items);
+    if (!items)
+        return no_memory(b);
+    for (size_t i = 0; i < b->rows->n && ok; i++)
+        if (is_kept(b, i) && is_lone_comparison(&b->rows->rows[i])) {
+            const char *text = comparison_text(&b->rows->rows[i], b->arena);
+            ok = text || no_memory(b);
+            items[n++] = (comparison){text, i};
+        }
+    if (ok)
+        qsort(items, n, sizeof *items, by_text_and_age);
+    for (size_t i = 1; i < n && ok; i++)
+        if (strcmp(items[i - 1].text, items[i].text) == 0)
+            drop(b, items[i].index, FATE_DUPLICATE, &b->counts->duplicates);
+    free(items);
+    return ok;
+}
+
 static bool drop_duplicates(build *b)
 {
     size_t n = 0;
@@ -114,7 +174,8 @@ static bool drop_duplicates(build *b)
         const char *text = record_prompt_text(&r->prompt, b->arena);
         text = text ? text_normalise(text, b->arena) : NULL;
         ok = text || no_memory(b);
-        items[n++] = (dedupe_item){.text = text, .unit = r->unit, .age = i};
+        const char *unit = is_lone_comparison(r) ? text : r->unit;
+        items[n++] = (dedupe_item){.text = text, .unit = unit, .age = i};
     }
     if (ok)
         dedupe(items, n);
@@ -203,6 +264,6 @@ bool dataset_build(record_list *rows, const build_parameters *p, eng_arena *aren
 {
     build b = {rows, p, arena, out, err};
     *out = (build_counts){0};
-    return fit(&b) && cap(&b) && balance_labelers(&b) && drop_duplicates(&b) && split(&b) &&
-           drop_personal(&b) && count(&b);
+    return fit(&b) && cap(&b) && balance_labelers(&b) && drop_copies(&b) && drop_duplicates(&b) &&
+           split(&b) && drop_personal(&b) && count(&b);
 }

@@ -4,7 +4,7 @@
  * Texts are sorted; neighbours belong to one cluster if they are equal or share a prefix of at
  * least max(64 bytes, 4/5 of the shorter), or of 256 bytes. A cluster keeps its oldest text, and
  * with it what belongs to that one's unit: a second labeler's ranking of the same task, the turns
- * of a tree that somebody ranked, are no duplicates of it. */
+ * of a tree that somebody ranked, a file's other comparisons of its prompt are no duplicates. */
 #ifndef DAEMON_HUMAN_DEDUPE_H
 #define DAEMON_HUMAN_DEDUPE_H
 

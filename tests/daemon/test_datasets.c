@@ -565,6 +565,28 @@ TEST(a_file_of_rankings_becomes_a_set_and_leaves_in_another_format)
     done(r, &b);
 }
 
+TEST(comparisons_of_one_prompt_all_train_and_copies_once)
+{
+    room *r = room_new();
+    put_file(r, "file-p",
+             "{\"prompt\":\"one\",\"chosen\":\"a\",\"rejected\":\"b\"}\n"
+             "{\"prompt\":\"one\",\"chosen\":\"a\",\"rejected\":\"c\"}\n"
+             "{\"prompt\":\"one\",\"chosen\":\"b\",\"rejected\":\"a\"}\n"
+             "{\"prompt\":\"one\",\"chosen\":\"a\",\"rejected\":\"b\"}\n"
+             "{\"prompt\":\"two\",\"chosen\":\"a\",\"rejected\":\"b\"}\n");
+    built b = build(r, "{\"name\":\"p\",\"kind\":\"rm\",\"source\":\"file-p\"" ALL_TRAIN "}");
+    EXPECT_EQ(stage(&b, "dedupe", "in"), 5);
+    EXPECT_EQ(stage(&b, "dedupe", "out"), 4);
+    EXPECT_EQ(b.train, 4);
+    const told t = call(r, control_dataset_export, b.id, "format=axolotl_rm", "");
+    EXPECT_STR(t.text, "{\"input\":\"one\",\"chosen\":\"a\",\"rejected\":\"b\"}\n"
+                       "{\"input\":\"one\",\"chosen\":\"a\",\"rejected\":\"c\"}\n"
+                       "{\"input\":\"one\",\"chosen\":\"b\",\"rejected\":\"a\"}\n"
+                       "{\"input\":\"two\",\"chosen\":\"a\",\"rejected\":\"b\"}\n");
+    free(t.text);
+    done(r, &b);
+}
+
 static void expect_refused(room *r, const char *body, int status, const char *message)
 {
     const told t = call(r, control_dataset_create, "", "", body);
