@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 typedef enum option_kind {
     OPT_TEXT,   /* const char *, not empty */
@@ -266,6 +267,13 @@ static const option_info *find_option(const char *arg, const char **value)
     return NULL;
 }
 
+/* Of this machine, in bytes; UINT64_MAX where it does not tell. */
+static uint64_t memory_there(void)
+{
+    const long pages = sysconf(_SC_PHYS_PAGES), size = sysconf(_SC_PAGESIZE);
+    return pages > 0 && size > 0 ? (uint64_t)pages * (uint64_t)size : UINT64_MAX;
+}
+
 bool config_check(const config *c, error_text *err)
 {
     if (!c->model)
@@ -276,6 +284,9 @@ bool config_check(const config *c, error_text *err)
         return error_text_set(err, "--alias %.100s: " ALIAS_NAME_RULE, c->alias);
     if (c->kv_bytes < 1024 * 1024)
         return error_text_set(err, "--kv-memory: at least 1MiB");
+    if (c->kv_bytes > memory_there())
+        return error_text_set(err, "--kv-memory: expected at most this machine's %llu MiB",
+                              (unsigned long long)(memory_there() >> 20));
     if (!config_host_is_loopback(c->host) && !c->insecure)
         return error_text_set(err,
                               "--host %.100s reaches beyond this machine and this build speaks no "

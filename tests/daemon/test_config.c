@@ -104,6 +104,7 @@ TEST(what_is_wrong_is_named)
     expect_bad("--model m --threads 99999999999999999999", "--threads");
     expect_bad("--model m --kv-memory 1GB", "--kv-memory 1GB");
     expect_bad("--model m --kv-memory 99999999TiB", "--kv-memory");
+    expect_bad("--model m --kv-memory 1000000GiB", "--kv-memory: expected at most this machine's");
     expect_bad("--model m --kv-type f8", "--kv-type f8");
     expect_bad("--model m --weights q4", "--weights q4");
     expect_bad("--model m --alias Upper", "--alias Upper");
