@@ -41,11 +41,7 @@ job_code publish_to_alias(const job *j, const publish_order *order, bool *moved,
     if (*moved)
         host_event(&j->host, INSTRUCTD_LOG_INFO, "step %llu: %s is now %s",
                    (unsigned long long)order->step, j->publish.alias, id);
-    if (code != INSTRUCTD_E_REFUSED)
-        return code;
-    host_event(&j->host, INSTRUCTD_LOG_WARN, "step %llu: %s stays as it is: %.380s",
-               (unsigned long long)order->step, j->publish.alias, err->text);
-    return INSTRUCTD_OK;
+    return code == INSTRUCTD_E_REFUSED ? INSTRUCTD_OK : code; /* the host's event tells why */
 }
 
 job_code publish_result(const job *j, const publish_order *order, eng_error *err)

@@ -15,8 +15,8 @@ typedef struct publish_order {
     uint64_t step;
 } publish_order;
 
-/* Offers the weights to the job's alias. *moved tells whether it took them; a refusal becomes an
- * event and is no error. */
+/* Offers the weights to the job's alias. *moved tells whether it took them; a refusal is no
+ * error, and an event of the host's. */
 ENG_MUST_CHECK job_code publish_to_alias(const job *j, const publish_order *order, bool *moved,
                                          eng_error *err);
 

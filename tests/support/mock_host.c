@@ -470,6 +470,7 @@ static int on_publish(instructd_job *job, const instructd_publish *publish, char
         m->refusals--;
         m->n_publishes++;
         p->refused = true;
+        on_event(job, INSTRUCTD_LOG_WARN, "not published: the gate of the test", NULL);
         return refuse(err, INSTRUCTD_E_REFUSED, "the gate of the test", publish->alias);
     }
     if (write_policy(m, publish, base->path, id, path, &why) != ENG_OK)
