@@ -111,15 +111,21 @@ static void print_reasons(const cJSON *kinds, terminal *out)
     }
 }
 
-/* The stages that left rows out, and why. */
+static bool is_empty(const cJSON *set)
+{
+    return rows_of(set, "train") + rows_of(set, "valid") + rows_of(set, "test") == 0;
+}
+
+/* The stages that left rows out, and why; all of them where no row came through. */
 static void print_stages(const cJSON *set, terminal *out)
 {
+    const bool all = is_empty(set);
     const cJSON *manifest = cJSON_GetObjectItemCaseSensitive(set, "manifest"), *stage;
     cJSON_ArrayForEach(stage, cJSON_GetObjectItemCaseSensitive(manifest, "stages"))
     {
         const char *name = json_string(stage, "stage");
         const double before = json_number(stage, "in", 0), left = json_number(stage, "out", 0);
-        if (!name || !name_is_id(name) || before == left)
+        if (!name || !name_is_id(name) || (before == left && !all))
             continue;
         terminal_printf(out, "  %-7.20s %.0f -> %.0f rows", name, before, left);
         print_reasons(cJSON_GetObjectItemCaseSensitive(stage, "kinds"), out);
@@ -153,6 +159,8 @@ static exit_code create(const action_context *a, const char *name, const char *s
         terminal_printf(a->out, "%.64s: %s\n", id && name_is_id(id) ? id : "?", a->o->kind);
         print_stages(set, a->out);
         print_files(set, a->out);
+        if (is_empty(set))
+            terminal_printf(a->err, "no row is left: there is nothing to train on in this set\n");
     }
     cJSON_Delete(set);
     cJSON_Delete(body);

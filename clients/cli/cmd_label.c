@@ -54,7 +54,10 @@ static exit_code next(const action_context *a, problem *p)
                            kind);
     exit_code code = label_task_next(a->server, kind, &task, &raw, p);
     if (code == EXIT_DONE && !task.json) {
-        terminal_printf(a->err, "no %s task waits\n", kind);
+        terminal_printf(a->err,
+                        "no %s task waits; a researcher makes them on the page /label, or by POST "
+                        "/v1/labels/tasks\n",
+                        kind);
     } else if (code == EXIT_DONE && a->o->json) {
         terminal_line(a->out, raw);
     } else if (code == EXIT_DONE) {

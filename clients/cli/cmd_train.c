@@ -7,6 +7,7 @@
 #include "train_request.h"
 #include "upload.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -117,6 +118,28 @@ static exit_code check_alias(training *t, problem *p)
     return code;
 }
 
+/* A model that is not there would be noticed only when everything is uploaded. What else may be
+ * wrong with it (a key that may not look, a name in another form) is the server's to say. */
+static exit_code check_model(training *t, problem *p)
+{
+    const char *name = t->o->model;
+    const bool is_policy = strncmp(name, "pol_", 4) == 0;
+    char path[128];
+    cJSON *found = NULL;
+    if (!name_is_id(name))
+        return EXIT_DONE;
+    snprintf(path, sizeof path, "/v1/%s/%.80s", is_policy ? "policies" : "aliases", name);
+    problem asked = {0};
+    exit_code code = server_json(t->server, path, NULL, &found, NULL, &asked);
+    cJSON_Delete(found);
+    if (code == EXIT_DONE || asked.status != 404)
+        return EXIT_DONE;
+    problem_set(p, EXIT_USAGE, "--model: the server has no %s \"%.80s\"",
+                is_policy ? "policy" : "alias", name);
+    problem_hint(p, "instruct %s lists them", is_policy ? "policies" : "aliases");
+    return EXIT_USAGE;
+}
+
 static exit_code prepare(training *t, const char *type, char **id, problem *p)
 {
     method m = {0};
@@ -124,6 +147,8 @@ static exit_code prepare(training *t, const char *type, char **id, problem *p)
     exit_code code = method_fetch(&m, t->server, type, p);
     if (code == EXIT_DONE)
         code = train_check(t->o, &m, p);
+    if (code == EXIT_DONE)
+        code = check_model(t, p);
     if (code == EXIT_DONE)
         code = check_alias(t, p);
     if (code == EXIT_DONE)

@@ -141,7 +141,10 @@ static exit_code work_through(desk *k, problem *p)
         if (code != EXIT_DONE)
             break;
         if (!k->task.json) {
-            desk_say(k, "No %s task waits for you.", k->kind);
+            desk_say(k,
+                     "No %s task waits for you. A researcher makes them on the page /label, or by "
+                     "POST /v1/labels/tasks.",
+                     k->kind);
             break;
         }
         code = work(k, labeler, &turn, p);

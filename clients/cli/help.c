@@ -45,10 +45,14 @@ static const struct {
     {COMMAND_PUBLISH, "publish POLICY", "let an alias stand for another policy",
      "The alias is moved only if nobody else moved it meanwhile. Running answers finish on the\n"
      "policy they began with.\n"},
-    {COMMAND_ROLLBACK, "rollback", "move an alias back", ""},
+    {COMMAND_ROLLBACK, "rollback", "move an alias back",
+     "To the policy that served before, or to --to POLICY. Twice goes forward again: where it was\n"
+     "before the first is then what served before.\n"},
     {COMMAND_EXPORT, "export POLICY", "download a policy as model files",
      "POLICY is pol_… or an alias. hf is a directory that transformers loads, gguf a file that\n"
-     "llama.cpp loads. Sizes and digests are checked.\n"},
+     "llama.cpp loads. Sizes and digests are checked. Without --type a\n"
+     "policy that is a model file as it was loaded is copied unchanged into its own format,\n"
+     "quantized as it is; with --type, and into the other format, it is converted.\n"},
     {COMMAND_DATA, "data [ACTION [NAME...]]", "make training data of what people gave",
      "Actions: list, show SET, build, import FILE..., export SET.\n"
      "build takes what people gave on the server, import a file of somebody's. Formats: "
@@ -70,6 +74,7 @@ static const struct {
      "(API objects, one a file or one a line, - for standard input), each once however often it "
      "is\n"
      "sent: what has no submission_id is named by its content.\n\n"
+     "Tasks are made by a researcher: on the page /label, or by POST /v1/labels/tasks.\n\n"
      "  instruct label\n"
      "  instruct label next --kind eval --json > task.json\n"
      "  instruct label submit judgement.json\n"},

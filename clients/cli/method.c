@@ -236,6 +236,17 @@ exit_code method_takes(const method *m, const char *property, const char *option
     return EXIT_USAGE;
 }
 
+bool method_needs(const method *m, const char *property)
+{
+    const cJSON *one;
+    cJSON_ArrayForEach(one, member(member(m->entry, "schema"), "required"))
+    {
+        if (cJSON_IsString(one) && strcmp(one->valuestring, property) == 0)
+            return true;
+    }
+    return false;
+}
+
 bool method_reads_files(const method *m)
 {
     const cJSON *formats = member(member(m->entry, "schema"), "x-training-formats");

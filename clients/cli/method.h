@@ -25,6 +25,8 @@ void method_free(method *m);
 exit_code method_set(const method *m, const char *pair, cJSON *object, problem *p);
 /* EXIT_USAGE unless the method's object may have this member; `option` is how it was asked for. */
 exit_code method_takes(const method *m, const char *property, const char *option, problem *p);
+/* Must the method's object have this member? */
+bool method_needs(const method *m, const char *property);
 /* Does it need a training file? */
 bool method_reads_files(const method *m);
 exit_code method_check_preset(const method *m, const char *preset, problem *p);

@@ -110,6 +110,28 @@ exit_code train_check_options(const options *o, problem *p)
     return o->publish ? name_check(o->publish, "an alias", p) : EXIT_DONE;
 }
 
+/* Is it among the --set? */
+static bool is_set(const options *o, const char *name)
+{
+    const size_t len = strlen(name);
+    const cJSON *pair;
+    cJSON_ArrayForEach(pair, o->sets)
+    {
+        if (strncmp(pair->valuestring, name, len) == 0 && pair->valuestring[len] == '=')
+            return true;
+    }
+    return false;
+}
+
+static exit_code check_own(const options *o, const method *m, const own_member *own, problem *p)
+{
+    if (own->value)
+        return method_takes(m, own->name, own->option, p);
+    if (!method_needs(m, own->name) || is_set(o, own->name))
+        return EXIT_DONE;
+    return problem_set(p, EXIT_USAGE, "%s needs %s", m->type, own->option);
+}
+
 exit_code train_check(const options *o, const method *m, problem *p)
 {
     own_member own[OWN_MEMBERS];
@@ -119,8 +141,7 @@ exit_code train_check(const options *o, const method *m, problem *p)
         code = problem_set(p, EXIT_USAGE, "%s needs --file, the training data", m->type);
     own_members(o, own);
     for (int i = 0; i < OWN_MEMBERS && code == EXIT_DONE; i++)
-        if (own[i].value)
-            code = method_takes(m, own[i].name, own[i].option, p);
+        code = check_own(o, m, &own[i], p);
     if (code == EXIT_DONE && o->preset)
         code = method_check_preset(m, o->preset, p);
     if (code == EXIT_DONE)

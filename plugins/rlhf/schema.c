@@ -273,11 +273,18 @@ static void put_presets(eng__text *out, unsigned method)
 
 char *schema_json(job_method method)
 {
+    static const char *const meanings[] = {
+        [JOB_PRETRAIN] = "learn to go on with text",
+        [JOB_SUPERVISED] = "imitate demonstrations",
+        [JOB_REWARD_MODEL] = "score answers as rankings of them do",
+        [JOB_PPO] = "make likelier what a reward model scores higher",
+    };
     unsigned bit = 1u << method;
     bool first = true;
     eng__text out;
     eng__text_init(&out, SCHEMA_BYTES);
-    eng__text_printf(&out, "{\"type\":\"object\",\"additionalProperties\":false,\"properties\":{");
+    eng__text_printf(&out, "{\"type\":\"object\",\"description\":\"%s\",", meanings[method]);
+    eng__text_printf(&out, "\"additionalProperties\":false,\"properties\":{");
     put_names(&out, bit, &first);
     put_key(&out, &first, "hyperparameters");
     eng__text_printf(&out, "{\"type\":\"object\",\"additionalProperties\":false,\"properties\":{");

@@ -91,6 +91,16 @@ def a_build_tells_what_each_stage_left_out_and_why(target):
 
 
 @test
+def a_set_without_rows_says_so_stage_by_stage(target):
+    done = target.run("data", "build", "--kind", "rm", "--name", "none")
+    equal("exit code", done.code, 0)
+    lines = done.out.splitlines()
+    check(lines[0].endswith(": rm"), repr(done))
+    check(any(line.startswith("  consent ") and " -> 0 rows" in line for line in lines), repr(done))
+    check("no row is left" in done.err, repr(done))
+
+
+@test
 def sets_are_listed_shown_and_exported(target):
     built = target.imported("river.jsonl", RANKED)
     row = next(line.split("\t") for line in target.ok("list").splitlines() if built in line)

@@ -69,6 +69,7 @@ class Target:
 def methods_are_those_of_the_plugin(target):
     rows = [line.split("\t") for line in target.ok("methods").splitlines()]
     check("supervised" in [row[0] for row in rows], repr(rows))
+    check("imitate demonstrations" in [row[2] for row in rows], repr(rows))
     check("n_epochs\t16\t" in target.ok("methods", "supervised"), "n_epochs with its default")
 
 

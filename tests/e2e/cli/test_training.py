@@ -9,7 +9,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import harness
-from fake_daemon import NEW, OLD, FakeDaemon, listing, message, metrics
+from fake_daemon import METHODS, NEW, OLD, FakeDaemon, listing, message, metrics
 from harness import check, equal, test
 from program import Terminal, instruct, scratch_dir
 from scripted_server import reply
@@ -73,7 +73,8 @@ def the_job_carries_every_option():
 def prompts_alone_are_the_training_file_and_one_path_is_sent_once():
     with scratch_dir() as where, FakeDaemon() as daemon:
         path = demos(where)
-        ok(daemon, "train", "ppo", "-m", "instruct", "--prompts", path, "--valid", path, "--no-wait")
+        ok(daemon, "train", "ppo", "-m", "instruct", "--prompts", path, "--valid", path,
+           "--no-wait")
         body = daemon.sent("POST", "/v1/fine_tuning/jobs")[0].json()
         equal("files", (body["training_file"], body["validation_file"],
                         body["method"]["ppo"]["prompts"]), ("file-0",) * 3)
@@ -83,9 +84,9 @@ def prompts_alone_are_the_training_file_and_one_path_is_sent_once():
 @test
 def values_take_the_types_of_the_schema():
     with FakeDaemon() as daemon:
-        ok(daemon, "train", "supervised", "-m", "m", "-f", "file-1", "--set", "n_epochs=3", "--set",
-           "learning_rate=2e-5", "--set", "shuffle=false", "--set", "select_by=valid_loss", "--set",
-           "dropout=auto", "--set", "n_epochs=4", "--preset", "rl_init", "--no-wait")
+        ok(daemon, "train", "supervised", "-m", "instruct", "-f", "file-1", "--set", "n_epochs=3",
+           "--set", "learning_rate=2e-5", "--set", "shuffle=false", "--set", "select_by=valid_loss",
+           "--set", "dropout=auto", "--set", "n_epochs=4", "--preset", "rl_init", "--no-wait")
         sent = daemon.sent("POST", "/v1/fine_tuning/jobs")[0].json()["method"]["supervised"]
         equal("object", sent, {"preset": "rl_init", "hyperparameters": {
             "n_epochs": 4, "learning_rate": 2e-5, "shuffle": False, "select_by": "valid_loss",
@@ -95,9 +96,9 @@ def values_take_the_types_of_the_schema():
 @test
 def a_method_without_files_needs_none():
     with FakeDaemon() as daemon:
-        ok(daemon, "train", "noise", "-m", "m", "--no-wait")
+        ok(daemon, "train", "noise", "-m", "instruct", "--no-wait")
         equal("body", daemon.sent("POST", "/v1/fine_tuning/jobs")[0].json(),
-              {"model": "m", "method": {"type": "noise", "noise": {}}})
+              {"model": "instruct", "method": {"type": "noise", "noise": {}}})
 
 
 # ---- train: what is refused before anything is sent
@@ -105,14 +106,14 @@ def a_method_without_files_needs_none():
 
 @test
 def mistakes_are_answered_with_what_is_near():
-    cases = [(("train", "supervise", "-m", "m", "-f", "file-1"), "supervise", "supervised"),
-             (("train", "supervised", "-m", "m", "-f", "file-1", "--set", "n_epoch=3"), "n_epoch",
-              "n_epochs"),
-             (("train", "supervised", "-m", "m", "-f", "file-1", "--set", "learning_rat=1"),
+    cases = [(("train", "supervise", "-m", "instruct", "-f", "file-1"), "supervise", "supervised"),
+             (("train", "supervised", "-m", "instruct", "-f", "file-1", "--set", "n_epoch=3"),
+              "n_epoch", "n_epochs"),
+             (("train", "supervised", "-m", "instruct", "-f", "file-1", "--set", "learning_rat=1"),
               "learning_rat", "learning_rate"),
-             (("train", "supervised", "-m", "m", "-f", "file-1", "--preset", "rlinit"), "rlinit",
-              "rl_init"),
-             (("train", "ppo", "-m", "m", "-f", "file-1", "--publish", "a", "--gate",
+             (("train", "supervised", "-m", "instruct", "-f", "file-1", "--preset", "rlinit"),
+              "rlinit", "rl_init"),
+             (("train", "ppo", "-m", "instruct", "-f", "file-1", "--publish", "a", "--gate",
                "max_kl=1"), "max_kl", "max_kl_ref"),
              (("jobs", "cancle", "ftjob-1"), "cancle", "instruct jobs cancel"),
              (("files", "uplaod", "x"), "uplaod", "instruct files upload")]
@@ -134,17 +135,20 @@ def values_outside_the_schema_are_exit_2():
              ("hyperparameters=1", "no hyperparameter")]
     with FakeDaemon() as daemon:
         for pair, why in cases:
-            done = run(daemon, "train", "supervised", "-m", "m", "-f", "file-1", "--set", pair)
+            done = run(daemon, "train", "supervised", "-m", "instruct", "-f", "file-1", "--set",
+                       pair)
             check(done.code == 2 and why in done.err, f"{pair}: {done}")
 
 
 @test
 def options_that_are_missing_or_do_not_fit_are_exit_2():
-    cases = [((), "METHOD"), (("supervised",), "--model"), (("supervised", "-m", "m"), "--file"),
-             (("supervised", "-m", "m", "-f", "file-1", "--every", "5"), "--publish"),
-             (("supervised", "-m", "m", "-f", "file-1", "--reference", "x"), "takes no --reference"),
-             (("supervised", "-m", "m", "-f", "/nonexistent"), "No such file"),
-             (("supervised", "-m", "m", "-f", "/"), "not a file")]
+    cases = [((), "METHOD"), (("supervised",), "--model"),
+             (("supervised", "-m", "instruct"), "--file"),
+             (("supervised", "-m", "instruct", "-f", "file-1", "--every", "5"), "--publish"),
+             (("supervised", "-m", "instruct", "-f", "file-1", "--reference", "x"),
+              "takes no --reference"),
+             (("supervised", "-m", "instruct", "-f", "/nonexistent"), "No such file"),
+             (("supervised", "-m", "instruct", "-f", "/"), "not a file")]
     with FakeDaemon() as daemon:
         for arguments, why in cases:
             done = run(daemon, "train", *arguments)
@@ -155,7 +159,7 @@ def options_that_are_missing_or_do_not_fit_are_exit_2():
 def a_file_that_the_server_finds_faulty_ends_it_with_the_reason():
     with scratch_dir() as where, FakeDaemon() as daemon:
         daemon.file_error = "line 2: no completion"
-        done = run(daemon, "train", "supervised", "-m", "m", "-f", demos(where))
+        done = run(daemon, "train", "supervised", "-m", "instruct", "-f", demos(where))
         check(done.code == 1 and "demos.jsonl: line 2: no completion" in done.err, repr(done))
         check(not daemon.jobs, "a job was made")
 
@@ -168,11 +172,11 @@ def a_job_that_fails_is_exit_6_with_the_reason():
     with FakeDaemon() as daemon:
         daemon.outcome = {"status": "failed", "error": {
             "code": "not_finite", "message": "loss is NaN at step 3", "param": None}}
-        done = run(daemon, "train", "supervised", "-m", "m", "-f", "file-1")
+        done = run(daemon, "train", "supervised", "-m", "instruct", "-f", "file-1")
         equal("exit code", done.code, 6)
         equal("stderr", done.err, "instruct: ftjob-0 failed: loss is NaN at step 3\n")
         daemon.outcome = {"status": "cancelled", "error": None}
-        done = run(daemon, "train", "supervised", "-m", "m", "-f", "file-1")
+        done = run(daemon, "train", "supervised", "-m", "instruct", "-f", "file-1")
         check(done.code == 6 and "ftjob-1 was cancelled" in done.err, repr(done))
 
 
@@ -182,7 +186,7 @@ def a_broken_event_stream_goes_on_where_it_was():
         daemon.events = [message(n, f"event {n}") for n in range(1, 5)]
         daemon.events_cut = 2
         daemon.running_for = 2
-        out = ok(daemon, "train", "supervised", "-m", "m", "-f", "file-1")
+        out = ok(daemon, "train", "supervised", "-m", "instruct", "-f", "file-1")
         seen = [line.split()[-1] for line in out.splitlines() if " event " in line]
         equal("events", seen, ["1", "2", "3", "4"])
         ids = [r.headers.get("last-event-id")
@@ -194,7 +198,7 @@ def a_broken_event_stream_goes_on_where_it_was():
 def json_prints_files_job_events_and_the_job_at_last():
     with scratch_dir() as where, FakeDaemon() as daemon:
         daemon.events = [metrics(1, step=1, loss=2.5)]
-        out = ok(daemon, "train", "supervised", "-m", "m", "-f", demos(where), "--json")
+        out = ok(daemon, "train", "supervised", "-m", "instruct", "-f", demos(where), "--json")
         objects = [json.loads(line) for line in out.splitlines()]
         equal("kinds", [o["object"] for o in objects],
               ["file", "fine_tuning.job", "fine_tuning.job.event", "fine_tuning.job"])
@@ -207,7 +211,7 @@ def a_terminal_shows_a_bar_with_figures():
         daemon.events = [metrics(1, step=5, loss=1.25, kl=0.5, lr=1e-5, tokens_per_second=1234),
                          message(2, "half way")]
         daemon.running_for = 1
-        with Terminal("--url", daemon.url, "train", "supervised", "-m", "m", "-f",
+        with Terminal("--url", daemon.url, "train", "supervised", "-m", "instruct", "-f",
                       "file-1") as terminal:
             equal("exit code", terminal.end(), 0)
             shown = terminal.shown()
@@ -222,7 +226,7 @@ def a_narrow_terminal_cuts_the_bar():
     with FakeDaemon() as daemon:
         daemon.events = [metrics(1, step=5, loss=1.25, kl=0.5, lr=1e-5, tokens_per_second=1234)]
         daemon.running_for = 1
-        with Terminal("--url", daemon.url, "train", "supervised", "-m", "m", "-f", "file-1",
+        with Terminal("--url", daemon.url, "train", "supervised", "-m", "instruct", "-f", "file-1",
                       columns=40) as terminal:
             equal("exit code", terminal.end(), 0)
             drawn = [line for line in terminal.shown().split("\n")[-2:] if "[" in line]
@@ -235,7 +239,7 @@ def ctrl_c_leaves_the_job_running_and_says_how_to_come_back():
         daemon.events = [message(1, "training")]
         daemon.events_hang = True
         daemon.running_for = 1000
-        with Terminal("--url", daemon.url, "train", "supervised", "-m", "m", "-f",
+        with Terminal("--url", daemon.url, "train", "supervised", "-m", "instruct", "-f",
                       "file-1") as terminal:
             terminal.wait_for("training")
             terminal.type("\x03")
@@ -246,6 +250,31 @@ def ctrl_c_leaves_the_job_running_and_says_how_to_come_back():
         check(not daemon.sent("POST", "/v1/fine_tuning/jobs/ftjob-0/cancel"), "it was cancelled")
 
 
+@test
+def a_model_that_is_not_there_is_noticed_before_any_upload():
+    with FakeDaemon() as daemon, scratch_dir() as where:
+        demos = Path(where, "demos.jsonl")
+        demos.write_text("{}\n")
+        for name, kind in (("nosuch", "alias"), ("pol_0123456789abcdef", "policy")):
+            done = run(daemon, "train", "supervised", "-m", name, "-f", str(demos))
+            equal(f"exit code of {name}", done.code, 2)
+            check(f'--model: the server has no {kind} "{name}"' in done.err, repr(done))
+        equal("uploads", daemon.sent("POST", "/v1/files"), [])
+
+
+@test
+def what_a_method_needs_is_named_by_its_option():
+    with FakeDaemon() as daemon, scratch_dir() as where:
+        prompts = Path(where, "prompts.jsonl")
+        prompts.write_text("{}\n")
+        ppo = {**METHODS[1], "schema": {**METHODS[1]["schema"], "required": ["reward_model"]}}
+        daemon.list_methods = lambda request, query: listing([ppo])
+        done = run(daemon, "train", "ppo", "-m", "instruct", "--prompts", str(prompts))
+        equal("exit code", done.code, 2)
+        check("ppo needs --reward-model" in done.err, repr(done))
+        equal("uploads", daemon.sent("POST", "/v1/files"), [])
+
+
 # ---- jobs, files, methods
 
 
@@ -253,10 +282,10 @@ def ctrl_c_leaves_the_job_running_and_says_how_to_come_back():
 def jobs_are_listed_over_pages_and_shown():
     with FakeDaemon() as daemon:
         for _ in range(5):
-            ok(daemon, "train", "noise", "-m", "m", "--no-wait")
+            ok(daemon, "train", "noise", "-m", "instruct", "--no-wait")
         rows = [line.split("\t") for line in ok(daemon, "jobs").splitlines()]
         equal("ids", [row[0] for row in rows], [f"ftjob-{i}" for i in range(5)])
-        equal("row", rows[0][1:5], ["noise", "m", "queued", "-"])
+        equal("row", rows[0][1:5], ["noise", "instruct", "queued", "-"])
         shown = ok(daemon, "jobs", "show", "ftjob-0")
         check("method.type\tnoise\n" in shown and "progress.total\t10\n" in shown, shown)
         equal("json", json.loads(ok(daemon, "jobs", "show", "ftjob-0", "--json"))["id"], "ftjob-0")
@@ -265,7 +294,7 @@ def jobs_are_listed_over_pages_and_shown():
 @test
 def jobs_are_steered_and_a_wrong_state_is_an_error():
     with FakeDaemon() as daemon:
-        ok(daemon, "train", "noise", "-m", "m", "--no-wait")
+        ok(daemon, "train", "noise", "-m", "instruct", "--no-wait")
         equal("pause", ok(daemon, "jobs", "pause", "ftjob-0"), "ftjob-0: paused\n")
         equal("resume", ok(daemon, "jobs", "resume", "ftjob-0"), "ftjob-0: running\n")
         equal("cancel", ok(daemon, "jobs", "cancel", "ftjob-0"), "ftjob-0: cancelled\n")
@@ -288,7 +317,7 @@ def jobs_are_steered_and_a_wrong_state_is_an_error():
 def what_a_job_told_is_printed_from_the_oldest_on():
     with FakeDaemon() as daemon:
         daemon.events = [message(1, "first"), message(2, "second", "warn"), message(3, "third")]
-        ok(daemon, "train", "noise", "-m", "m", "--no-wait")
+        ok(daemon, "train", "noise", "-m", "instruct", "--no-wait")
         lines = ok(daemon, "jobs", "events", "ftjob-0").splitlines()
         equal("events", [line.split(" ", 1)[1] for line in lines],
               ["first", "warn: second", "third"])
@@ -299,7 +328,7 @@ def what_a_job_told_is_printed_from_the_oldest_on():
 @test
 def metrics_are_a_table_of_the_columns_that_have_numbers():
     with FakeDaemon() as daemon:
-        ok(daemon, "train", "noise", "-m", "m", "--no-wait")
+        ok(daemon, "train", "noise", "-m", "instruct", "--no-wait")
         equal("table", ok(daemon, "jobs", "metrics", "ftjob-0", "--since", "7"),
               "step\tloss\tkl\n1\t2.5\t-\n2\t1.25\t0.5\n")
         check(daemon.server.requests[-1].line.split()[1].endswith("metrics?since=7"), "since")
@@ -382,7 +411,8 @@ def an_alias_is_made_only_when_asked():
 @test
 def a_job_publishes_to_an_alias_that_is_there_unless_told_to_make_it():
     with scratch_dir() as where, FakeDaemon() as daemon:
-        command = ("train", "ppo", "-m", "m", "-f", demos(where), "--publish", "nosuch", "--no-wait")
+        command = ("train", "ppo", "-m", "instruct", "-f", demos(where), "--publish", "nosuch",
+                   "--no-wait")
         done = run(daemon, *command)
         check(done.code == 1 and "nosuch" in done.err and "--create" in done.err, repr(done))
         check(not daemon.files and not daemon.jobs, "something was sent")
