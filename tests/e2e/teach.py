@@ -7,9 +7,11 @@ import importlib.machinery
 import importlib.util
 import json
 import re
+import signal
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 from daemon import ROOT, Daemon, default_model, tiny_model
@@ -74,8 +76,41 @@ def the_tutorial_publishes_policies_and_disturbs_no_stream():
              d.data_dir + "/data", "--out", d.data_dir + "/teach"],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         print(done.stdout)
-        assert done.returncode == 0, f"exit status {done.returncode}"
-        assert "streamed meanwhile:" in done.stdout and " 0 in trouble" in done.stdout
+        equal("exit status", done.returncode, 0)
+        said = re.search(r"streamed meanwhile: \d+ answers by (\d+) policies, 0 in trouble",
+                         done.stdout)
+        check(said and int(said[1]) >= 2, "streams of two policies or more, 0 in trouble")
+        for line in done.stdout.splitlines():
+            if "not published" in line or "stays as it is" in line:
+                equal(f"refusals like {line!r}", done.stdout.count(line), 1)
+
+
+@test
+def an_interrupted_tutorial_cancels_its_own_job_only():
+    if not Path(default_model()).exists():
+        raise Skip("the default model is not in the cache")
+    with Daemon() as d:
+        child = subprocess.Popen(
+            [TEACH / "teach", "--small", "--url", d.url, "--data-dir", d.data_dir + "/data",
+             "--out", d.data_dir + "/teach"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT, text=True)
+        said = ""
+        for line in child.stdout:
+            said += line
+            if line.startswith("ftjob-"):
+                break
+        check("too short to learn much" in said, f"it begins with {said[:200]!r}")
+        job = said.splitlines()[-1].split(":")[0]
+        child.send_signal(signal.SIGINT)
+        rest = child.stdout.read()
+        equal("exit status", child.wait(), 130)
+        check(f"{job} is cancelled" in rest and "instruct serves pol_" in rest, f"it says {rest!r}")
+        check("Traceback" not in rest, rest)
+        key = {"Authorization": "Bearer " + d.admin_key()}
+        while (status := d.request("GET", f"/v1/fine_tuning/jobs/{job}", headers=key).json()
+               ["status"]) in ("queued", "running", "validating_files"):
+            time.sleep(0.1)
+        equal("the job", status, "cancelled")
 
 
 if __name__ == "__main__":
