@@ -266,12 +266,6 @@ static double train_step(trainer *t, uint32_t step, float dropout_rate)
 
 /* ---- tests ---- */
 
-static bool is_heavy_allowed(void)
-{
-    const char *heavy = getenv("INSTRUCTD_TEST_HEAVY");
-    return !heavy || strcmp(heavy, "0") != 0;
-}
-
 /* Rounding differs between the two, and training magnifies it: 1e-3 for 20 steps, 1e-2 at the end.
  * PyTorch's own F64 run stays as near (f64_drift in the golden file). */
 static void expect_to_follow(const golden *g, eng_net *net, uint32_t n)
@@ -302,7 +296,7 @@ TEST(sft_losses_of_200_steps_at_1m_parameters_follow_pytorch)
     eng_net *net = make_net(g);
     EXPECT(eng_net_n_floats(net) > 900000 && eng_net_n_floats(net) < 1100000);
     EXPECT_EQ(g->n_steps, 200);
-    expect_to_follow(g, net, is_heavy_allowed() ? g->n_steps : 20);
+    expect_to_follow(g, net, test_heavy_allowed() ? g->n_steps : 20);
     EXPECT(g->loss[g->n_steps - 1] < 0.6 * g->loss[0]); /* something was learned */
     eng_net_free(net);
 }
@@ -310,8 +304,7 @@ TEST(sft_losses_of_200_steps_at_1m_parameters_follow_pytorch)
 TEST(sft_losses_of_10_steps_of_the_default_model_follow_pytorch)
 {
     const golden *g = load_golden("sft_default.json");
-    if (!is_heavy_allowed())
-        SKIP("INSTRUCTD_TEST_HEAVY=0");
+    test_skip_unless_heavy();
     eng_net *net = open_default_net(g);
     EXPECT_EQ(g->n_steps, 10);
     expect_to_follow(g, net, g->n_steps);
@@ -403,8 +396,7 @@ static void expect_within_noise(const curve *f32, const curve_noise *d)
 TEST(the_loss_curve_in_bf16_is_that_in_f32_within_the_noise_of_another_order)
 {
     enum { ORDERS = 3 };
-    if (!is_heavy_allowed())
-        SKIP("INSTRUCTD_TEST_HEAVY=0");
+    test_skip_unless_heavy();
     const golden *g = load_golden("sft_curve.json");
     eng_net *net = make_net(g);
     const curve f32 = curve_of(g, g->loss), bf16 = train_curve(g, net, ENG_COMPUTE_BF16);
@@ -423,8 +415,7 @@ TEST(the_loss_curve_in_bf16_is_that_in_f32_within_the_noise_of_another_order)
 TEST(so_is_that_of_10_steps_of_the_default_model)
 {
     const golden *g = load_golden("sft_default.json");
-    if (!is_heavy_allowed())
-        SKIP("INSTRUCTD_TEST_HEAVY=0");
+    test_skip_unless_heavy();
     eng_net *net = open_default_net(g);
     const curve f32 = curve_of(g, g->loss), bf16 = train_curve(g, net, ENG_COMPUTE_BF16);
     eng_net_free(net);
