@@ -81,7 +81,7 @@ static void five_bits(uint8_t q[ENG_QBLOCK], const uint8_t *qh, const uint8_t *n
     }
 }
 
-/* The 6-bit scale and minimum of sub-block j (FORMATS: Q4_K). */
+/* The 6-bit scale and minimum of sub-block j of a Q4_K block. */
 static void q4_k_pair(const uint8_t s[12], uint32_t j, uint8_t *sc, uint8_t *m)
 {
     if (j < 4) {

@@ -52,8 +52,8 @@ size_t eng_net_n_floats(const eng_net *net);
 const eng_param *eng_net_params(const eng_net *net, uint32_t *n);
 const eng_param *eng_net_find(const eng_net *net, const char *name); /* or NULL */
 
-/* score.weight ~ N(0, variance 1/(C+1)), score.bias = 0 (Stiennon et al. 2020, appendix; TRAINING
- * checklist 2), from the counter-based generator keyed by seed. */
+/* score.weight ~ N(0, variance 1/(C+1)), score.bias = 0 (Stiennon et al. 2020, appendix), from the
+ * counter-based generator keyed by seed. */
 void eng_net_init_score(eng_net *net, uint64_t seed);
 
 #endif

@@ -1,4 +1,4 @@
-/* Training data: JSONL rows (API.md section 7), read one at a time and strictly.
+/* Training data: JSONL rows, read one at a time and strictly.
  *
  *   supervised    {"prompt","completion"} or {"messages":[...]} with an answer to learn
  *   reward_model  {"prompt","chosen","rejected"} or {"prompt","outputs":[{"id","text"}],

@@ -1,5 +1,5 @@
 /* The episodes of one PPO iteration: what was drawn, what four networks say of it, and what follows
- * for every response token (TRAINING.md section 1, after Ouyang et al. 2022, Schulman et al. 2017).
+ * for every response token (after Ouyang et al. 2022, Schulman et al. 2017).
  *
  * Per-token arrays are flat: episode e's response tokens are [at[e], at[e + 1]). Everything in here
  * is computed once, before the iteration's first update.

@@ -1,5 +1,5 @@
-/* What is measured of new weights before they may take over an alias (TRAINING.md section 9): the
- * host compares it with the job's bounds. Never trains, never decides.
+/* What is measured of new weights before they may take over an alias: the host compares
+ * it with the job's bounds. Never trains, never decides.
  *
  *   rm_delta      mean reward of trial completions, new minus the alias's current policy
  *   kl_ref        mean over trials of sum_t log pi(y_t) - log pi_ref(y_t), nats per response

@@ -13,7 +13,8 @@ typedef struct report {
     uint32_t n;
 } report;
 
-/* `name` is a string that stays: one of API.md's columns. A second value replaces the first. */
+/* `name` is a string that stays: a column of the job's metrics. A second value replaces the
+ * first. */
 void report_put(report *r, const char *name, double value);
 void report_send(const report *r, const job_host *host, uint64_t step);
 

@@ -1,7 +1,7 @@
 /* The fields of each method: one table from which come the JSON schema that the host checks
  * requests with, and the numbers read out of a checked request.
  *
- * Names and defaults are API.md §7's, their meaning TRAINING.md's (after Ouyang et al. 2022).
+ * Defaults are what Ouyang et al. 2022 print, and our choice where they print none.
  *
  * Threads: any. */
 #ifndef RLHF_SCHEMA_H

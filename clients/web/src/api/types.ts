@@ -1,4 +1,4 @@
-/** The server's objects, as far as the pages read them (API.md). */
+/** The server's objects, as far as the pages read them. */
 export interface Model {
   id: string;
   policy: string;

@@ -1,4 +1,4 @@
-/** The labelling routes (HUMAN.md §3). */
+/** The labelling routes. */
 import { get, post } from "../api/client";
 import type { Flag } from "./flags";
 import type { Figures } from "./scales";

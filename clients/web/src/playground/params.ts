@@ -13,7 +13,7 @@ export interface ParamSpec {
   help: Phrase;
 }
 
-/** In the order of the panel; ranges are the server's (API.md §3). */
+/** In the order of the panel; ranges are the server's. */
 export const specs: readonly ParamSpec[] = [
   { name: "temperature", min: 0, max: 2, most: 2, step: 0.05, off: 1, help: "help_temperature" },
   { name: "max_tokens", min: 1, max: 2048, most: 1048576, step: 1, off: -1, help: "help_max_tokens" },

@@ -59,7 +59,7 @@ export async function buildDataset(wanted: NewDataset): Promise<Dataset> {
 
 export const partsOf = (d: Dataset) => parts.filter((part) => d.counts[part] > 0);
 
-/** Formats that a kind can leave in (HUMAN.md §6). */
+/** Formats that a kind can leave in. */
 export const formatsOf: Record<DatasetKind, string[]> = {
   sft: ["instructd", "trl_sft", "openai_sft"],
   rm: ["instructd", "trl_reward", "openai_dpo", "axolotl_rm", "axolotl_kway", "oasst"],
