@@ -62,45 +62,6 @@ static bool cap(build *b)
     return true;
 }
 
-/* Rows of each labeler, of items that cap_users has sorted; the number of labelers. */
-static size_t count_labelers(const cap_item *items, size_t n, uint32_t *of)
-{
-    size_t labelers = 0;
-    for (size_t i = 0; i < n; i++) {
-        if (i == 0 || strcmp(items[i].user, items[i - 1].user) != 0)
-            of[labelers++] = 0;
-        of[labelers - 1]++;
-    }
-    return labelers;
-}
-
-/* One labeler's taste, or malice, must not become the model's: where ten people or more label,
- * nobody gives more than a tenth of the rows that train. */
-static bool balance_labelers(build *b)
-{
-    size_t n = 0;
-    cap_item *items = calloc(b->rows->n + 1, sizeof *items);
-    uint32_t *of = calloc(b->rows->n + 1, sizeof *of);
-    for (size_t i = 0; items && of && i < b->rows->n; i++) {
-        const record *r = &b->rows->rows[i];
-        if (is_kept(b, i) && r->labeler && dataset_kind_trains(b->p->kind))
-            items[n++] = (cap_item){.user = r->labeler, .id = r->id, .index = i};
-    }
-    if (items && of) {
-        cap_users(items, n, UINT32_MAX, b->p->seed);
-        const size_t labelers = count_labelers(items, n, of);
-        if (labelers >= BUILD_LABELER_PARTS)
-            cap_users(items, n, cap_of_share(of, labelers, BUILD_LABELER_PARTS), b->p->seed);
-        for (size_t i = 0; i < n; i++)
-            if (!items[i].kept)
-                drop(b, items[i].index, FATE_CROWDING, &b->counts->crowding);
-    }
-    const bool ok = items && of;
-    free(items);
-    free(of);
-    return ok || no_memory(b);
-}
-
 /* A row of a file that compares answers, and is no part of a task or of a tree. */
 static bool is_lone_comparison(const record *r)
 {
@@ -264,6 +225,6 @@ bool dataset_build(record_list *rows, const build_parameters *p, eng_arena *aren
 {
     build b = {rows, p, arena, out, err};
     *out = (build_counts){0};
-    return fit(&b) && cap(&b) && balance_labelers(&b) && drop_copies(&b) && drop_duplicates(&b) &&
-           split(&b) && drop_personal(&b) && count(&b);
+    return fit(&b) && cap(&b) && drop_copies(&b) && drop_duplicates(&b) && split(&b) &&
+           drop_personal(&b) && count(&b);
 }

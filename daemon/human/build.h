@@ -1,7 +1,7 @@
 /* From rows to the files of a data set, but for the files themselves: which rows stay, and in which
  * part. Consent and tombstones come before (the store gives no other rows), writing after. Pure.
  *
- *   fit -> cap -> labelers -> dedupe -> split -> personal data (train alone) -> tags */
+ *   fit -> cap -> dedupe -> split -> personal data (train alone) -> tags */
 #ifndef DAEMON_HUMAN_BUILD_H
 #define DAEMON_HUMAN_BUILD_H
 
@@ -10,11 +10,7 @@
 #include "human/pii.h"
 #include "human/split.h"
 
-enum {
-    BUILD_TAGS = 32,
-    BUILD_CAP_PER_USER = 200,
-    BUILD_LABELER_PARTS = 10 /* nobody labels more than a tenth, where as many people label */
-};
+enum { BUILD_TAGS = 32, BUILD_CAP_PER_USER = 200 };
 
 typedef struct build_parameters {
     dataset_kind kind;
@@ -31,7 +27,7 @@ typedef struct build_tag {
 
 /* What each stage did. */
 typedef struct build_counts {
-    uint64_t read, unfit, capped, crowding, duplicates, pii;
+    uint64_t read, unfit, capped, duplicates, pii;
     uint64_t pii_kinds[PII_KINDS]; /* rows of train that held it; one row may hold several */
     uint64_t split[N_PARTS];       /* before personal data were looked for */
     uint64_t rows[N_PARTS], pairs[N_PARTS];

@@ -35,16 +35,3 @@ void cap_users(cap_item *items, size_t n, uint32_t cap, uint64_t seed)
         items[i].kept = of_user <= cap;
     }
 }
-
-uint32_t cap_of_share(const uint32_t *n, size_t n_labelers, uint32_t parts)
-{
-    uint64_t cap = UINT32_MAX;
-    for (;;) { /* falls to the largest number that holds; 1 does, as there are enough people */
-        uint64_t left = 0;
-        for (size_t i = 0; i < n_labelers; i++)
-            left += n[i] < cap ? n[i] : cap;
-        if (left / parts >= cap)
-            return (uint32_t)cap;
-        cap = left / parts;
-    }
-}

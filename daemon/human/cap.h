@@ -1,6 +1,5 @@
-/* How many rows of one person a data set takes, whose prompts they are or who labelled them: the
- * `cap` smallest by SHA-256(seed, row id), a choice that nobody can steer and that stays as it is
- * while others' rows come and go. Pure. */
+/* How many rows of one person a data set takes: the `cap` smallest by SHA-256(seed, row id), a
+ * choice that nobody can steer and that stays as it is while others' rows come and go. Pure. */
 #ifndef DAEMON_HUMAN_CAP_H
 #define DAEMON_HUMAN_CAP_H
 
@@ -14,10 +13,6 @@ typedef struct cap_item {
     bool kept;             /* the answer */
     uint8_t digest[32];    /* filled in: of 8 bytes of seed, big-endian, and the id */
 } cap_item;
-
-/* The most rows of one labeler so that nobody gives more than 1/parts of what is left. n counts the
- * rows of each of n_labelers people, n_labelers >= parts: with fewer there is no such number. */
-uint32_t cap_of_share(const uint32_t *n, size_t n_labelers, uint32_t parts);
 
 /* Sorts the items by user, then by digest, and fills `kept`. */
 void cap_users(cap_item *items, size_t n, uint32_t cap, uint64_t seed);

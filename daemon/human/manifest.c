@@ -119,8 +119,6 @@ static void put_stages(buf *out, const manifest *m)
     buf_putc(out, '}');
     put_stage(out, "cap", &n, c->capped);
     buf_putc(out, '}');
-    put_stage(out, "labelers", &n, c->crowding);
-    buf_putc(out, '}');
     put_stage(out, "dedupe", &n, c->duplicates);
     put_split(out, c);
     buf_putc(out, '}');

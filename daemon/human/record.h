@@ -45,7 +45,6 @@ typedef enum record_fate {
     FATE_KEPT,
     FATE_UNFIT, /* the kind of data set cannot use it */
     FATE_CAPPED,
-    FATE_CROWDING, /* more of its labeler than others can balance */
     FATE_DUPLICATE,
     FATE_PII
 } record_fate;

@@ -399,44 +399,6 @@ TEST(rankings_of_one_task_by_two_labelers_both_train)
     done(r, &b);
 }
 
-/* Demonstrations of `n` people, one each, beside `busy` of one more. */
-static void write_demonstrations(store *s, int n, int busy)
-{
-    for (int i = 0; i < n + busy; i++) {
-        char name[24], labeler[16], prompt[48];
-        store_submitted out;
-        snprintf(name, sizeof name, "w%d", i);
-        snprintf(labeler, sizeof labeler, i < n ? "l%d" : "busy", i);
-        snprintf(prompt, sizeof prompt, "%d is asked what a river is", i);
-        store_demonstration d = a_demonstration(name, labeler, NULL);
-        d.prompt = prompt;
-        STORE_GOOD(store_demonstration_insert(s, &d, &out, &err));
-    }
-}
-
-#define SFT "{\"name\":\"d\",\"kind\":\"sft\"" ALL_TRAIN "}"
-
-TEST(of_ten_labelers_or_more_none_gives_more_than_a_tenth)
-{
-    room *r = room_new();
-    write_demonstrations(r->s, 8, 30);
-    built few = build(r, SFT); /* nine people cannot each give a tenth at most */
-    EXPECT_EQ(few.train, 38);
-    EXPECT_EQ(stage(&few, "labelers", "out"), 38);
-    done(r, &few);
-}
-
-TEST(a_labeler_who_floods_a_set_gives_a_tenth_of_it)
-{
-    room *r = room_new();
-    write_demonstrations(r->s, 18, 30);
-    built b = build(r, SFT); /* 18 of others and 2 of 20 */
-    EXPECT_EQ(stage(&b, "labelers", "in"), 48);
-    EXPECT_EQ(stage(&b, "labelers", "out"), 20);
-    EXPECT_EQ(b.train, 20);
-    done(r, &b);
-}
-
 TEST(held_out_rows_are_in_evaluation_sets_alone)
 {
     room *r = room_new();

@@ -120,31 +120,3 @@ TEST(what_stays_does_not_depend_on_the_order_of_rows)
         EXPECT_EQ(once[i].kept, again[i].kept);
     }
 }
-
-/* ---- labelers ---- */
-
-TEST(nobody_gives_more_than_a_tenth_of_what_is_left)
-{
-    static const uint32_t even[10] = {5, 5, 5, 5, 5, 5, 5, 5, 5, 5};
-    EXPECT(cap_of_share(even, 10, 10) >= 5);
-    static const uint32_t one_each[10] = {900, 1, 1, 1, 1, 1, 1, 1, 1, 1};
-    EXPECT_EQ(cap_of_share(one_each, 10, 10), 1);
-    /* 1000 of one beside 20 with 50 each: 1000 + c >= 10 c up to 111. */
-    uint32_t busy[21] = {1000};
-    for (int i = 1; i < 21; i++)
-        busy[i] = 50;
-    EXPECT_EQ(cap_of_share(busy, 21, 10), 111);
-    for (uint32_t a = 1; a < 60; a += 7)
-        for (uint32_t b = 1; b < 60; b += 11) { /* holds, and the next number would not */
-            uint32_t n[12] = {a, b, a * b, 3, 3, 3, 9, 9, 27, 1, 2, 80};
-            const uint32_t cap = cap_of_share(n, 12, 10);
-            uint64_t left = 0, more = 0, most = 0;
-            for (int i = 0; i < 12; i++) {
-                left += n[i] < cap ? n[i] : cap;
-                more += n[i] < cap + 1 ? n[i] : cap + 1;
-                most = n[i] > most ? n[i] : most;
-            }
-            EXPECT(10 * (most < cap ? most : cap) <= left);
-            EXPECT(most <= cap || 10 * (uint64_t)(cap + 1) > more);
-        }
-}
