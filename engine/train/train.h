@@ -44,6 +44,8 @@ typedef struct eng_tape_options {
 ENG_MUST_CHECK eng_status eng_tape_create(eng_tape **out, const eng_config *shape,
                                           const eng_tape_options *options, eng_error *err);
 void eng_tape_free(eng_tape *tape);
+/* Bytes of the tape's one block. What its products pack into comes on top: a few MiB, and 16 MiB
+ * more with ENG_COMPUTE_BF16. [any] */
 size_t eng_tape_bytes(const eng_config *shape, const eng_tape_options *options);
 
 /* Sequences end to end: sequence s has tokens[starts[s] .. starts[s+1]). */

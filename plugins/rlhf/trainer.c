@@ -60,8 +60,7 @@ double trainer_add_text(trainer *t, eng_tape *tape, const micro *m, float slope,
 static void say_why(trainer_outcome *out, double loss, double limit)
 {
     if (isfinite(loss) && isfinite(out->grad_norm))
-        snprintf(out->why, sizeof out->why,
-                 "loss %g, gradient norm %g, expected at most %g, ten times the usual", loss,
+        snprintf(out->why, sizeof out->why, "loss %g, gradient norm %g, expected at most %g", loss,
                  out->grad_norm, limit);
     else
         snprintf(out->why, sizeof out->why, "loss %g, gradient norm %g, expected finite numbers",
