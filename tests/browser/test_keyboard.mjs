@@ -3,7 +3,7 @@
 import { expectClean, newPage } from "./browser.mjs";
 import { keyOf } from "./daemon.mjs";
 import { check, equal, test, until } from "./harness.mjs";
-import { openDesk, startDesk, toxicityTask } from "./test_label.mjs";
+import { openDesk, openPart, startDesk, toxicityTask } from "./test_label.mjs";
 import { openPlayground, secondPolicy, withSettings, ask } from "./test_playground.mjs";
 import { openWithKey } from "./test_training.mjs";
 
@@ -80,10 +80,9 @@ test("each control of the labelling desk is reached with Tab, and shows it", asy
   await page.waitForSelector(".board");
   await page.selectOption("[aria-label='Row of output 1']", { value: "0" });
   await walk(page, "step 2");
-  for (const part of ["Demonstrate", "Agreement", "New tasks"]) {
-    await page.click(`.tabs >> text=${part}`);
-    await page.waitForTimeout(100);
-    await walk(page, part);
+  for (const [part, says] of [["demo", "Demonstrate"], ["agreement", "Agreement"], ["tasks", "New tasks"]]) {
+    await openPart(page, part, says);
+    await walk(page, says);
   }
   await page.context().close();
   await desk.stop();

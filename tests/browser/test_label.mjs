@@ -81,6 +81,15 @@ export async function openDesk(browser, desk, options) {
   return page;
 }
 
+/** What each part of the desk shows once it is complete, and no other part shows. */
+const contents = { demo: "form textarea", mine: ".own tbody tr", agreement: ".chart canvas", tasks: "form .facts" };
+
+/** Opens the part whose tab says this, and waits until it is complete. */
+export async function openPart(page, part, says) {
+  await page.click(`.tabs >> text=${says}`);
+  await page.waitForSelector(contents[part]);
+}
+
 /** Step 1 by keys: every output its quality. */
 async function rateAll(page, qualities) {
   for (const quality of qualities) {

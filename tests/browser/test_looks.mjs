@@ -3,7 +3,7 @@
 import { axeFindings, newPage, picture, sidewaysScroll } from "./browser.mjs";
 import { keyOf } from "./daemon.mjs";
 import { check, equal, test } from "./harness.mjs";
-import { openDesk, startDesk, toxicityTask } from "./test_label.mjs";
+import { openDesk, openPart, startDesk, toxicityTask } from "./test_label.mjs";
 import { englishLeft } from "./test_language.mjs";
 import { ask, openPlayground, secondPolicy, withSettings } from "./test_playground.mjs";
 import { openWithKey } from "./test_training.mjs";
@@ -98,10 +98,10 @@ for (const shape of shapes)
       await page.selectOption("[aria-label='Row of output 3']", { value: "0" });
       await page.selectOption("[aria-label='Row of output 2']", { value: "1" });
       await look(page, name("label-rank"));
-      for (const part of ["Demonstrate", "My labels", "Agreement", "New tasks"]) {
-        await page.click(`.tabs >> text=${part}`);
-        await page.waitForTimeout(100);
-        await look(page, name(`label-${part.toLowerCase().replace(" ", "-")}`));
+      for (const [part, says] of [["demo", "Demonstrate"], ["mine", "My labels"], ["agreement", "Agreement"],
+                                  ["tasks", "New tasks"]]) {
+        await openPart(page, part, says);
+        await look(page, name(`label-${says.toLowerCase().replace(" ", "-")}`));
       }
       await page.context().close();
       await desk.stop();
@@ -222,10 +222,10 @@ test("no page in German says an English word, or is too wide for a phone", async
   await label.keyboard.press("Control+Enter");
   await label.waitForSelector(".board");
   await lookGerman(label, "label-rank");
-  for (const part of ["Vormachen", "Meine", "Übereinstimmung", "Neue Aufgaben"]) {
-    await label.click(`.tabs >> text=${part}`);
-    await label.waitForTimeout(100);
-    await lookGerman(label, `label-${part}`);
+  for (const [part, says] of [["demo", "Vormachen"], ["mine", "Meine"], ["agreement", "Übereinstimmung"],
+                              ["tasks", "Neue Aufgaben"]]) {
+    await openPart(label, part, says);
+    await lookGerman(label, `label-${says}`);
   }
   await label.context().close();
   await desk.stop();

@@ -138,9 +138,10 @@ test("training and policies follow again behind a restart", async ({ browser, da
 });
 
 test("the pages work while training runs", async ({ browser, daemon }) => {
-  const file = await daemon.upload("long.jsonl", demonstrations);
+  // 4,800 rows a thousand times over, one a step: still running whenever the pages have been seen
+  const file = await daemon.upload("long.jsonl", Array.from({ length: 100 }, () => demonstrations).flat());
   const { id } = await daemon.call("POST", "/v1/fine_tuning/jobs", { model: "instruct", training_file: file,
-    method: { type: "supervised", supervised: { hyperparameters: { ...quick(1000), batch_size: 2 } } } });
+    method: { type: "supervised", supervised: { hyperparameters: { ...quick(1000), batch_size: 1 } } } });
   const status = async () => (await daemon.call("GET", `/v1/fine_tuning/jobs/${id}`)).status;
   await until("the job to run", async () => (await status()) === "running");
   await makeTasks(daemon, "training.jsonl", 1);
