@@ -48,6 +48,12 @@ export async function newPage(browser, origin, options = {}) {
   return page;
 }
 
+/** Waits for the response, and for the frame that shows what the page makes of it. */
+export async function hasShown(page, response) {
+  await (await response).finished();
+  await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
+}
+
 /** Fails for what the page did that it must not. */
 export function expectClean(page) {
   check(page.faults.length === 0, `the page did: ${page.faults.join("; ")}`);

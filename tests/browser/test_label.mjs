@@ -1,5 +1,5 @@
 // The labelling desk, on a front that plays the labelling routes.
-import { expectClean, newPage } from "./browser.mjs";
+import { expectClean, hasShown, newPage } from "./browser.mjs";
 import { json, startFront } from "./front.mjs";
 import { check, equal, test, until } from "./harness.mjs";
 
@@ -43,7 +43,7 @@ export async function startDesk(daemon, tasks, who = {}) {
     }
     json(res, known ? 200 : 201, { id: "label_1" });
   };
-  const front = await startFront(daemon, {
+  const routes = {
     "GET /v1/me": (_, res) => json(res, 200, { user: "ada", role: "trainer",
       scopes: ["label:rank", "label:eval", "label:demo", "train"], notice: null, ...who }),
     "GET /v1/labels/tasks/next": (_, res, req) => {
@@ -71,8 +71,8 @@ export async function startDesk(daemon, tasks, who = {}) {
     "GET /v1/labels/toxicity": (_, res) => json(res, 200, { object: "label.toxicity", policies: [
       { policy: "pol_0123456789abcdef", outputs: 12, toxicity: { mean: 2.3125, half_width: 0.124 },
         relative_toxicity: { mean: -0.5, half_width: 0.2 }, continuity: { mean: 5, half_width: null } }] }),
-  });
-  return { ...front, got, fails };
+  };
+  return { ...(await startFront(daemon, routes)), routes, got, fails };
 }
 
 export async function openDesk(browser, desk, options) {
@@ -341,6 +341,31 @@ test("people see what they have handed in", async ({ browser, daemon }) => {
     all.map((row) => [...row.cells].slice(1).map((cell) => cell.textContent)));
   equal("rows", rows, [["ranking, for training", "Name a river.", "3 outputs on 2 ranks", "41 s"],
     ["demonstration", "Say hello.", "<b>Hello</b>", "–"], ["skipped", "–", "It holds personal data", "–"]]);
+  expectClean(page);
+  await page.context().close();
+  await desk.stop();
+});
+
+test("two clicks on the earlier labels show them once", async ({ browser, daemon }) => {
+  const desk = await startDesk(daemon, []);
+  const page = await openDesk(browser, desk);
+  const held = [];
+  const row = (id) => ({ id, kind: "demo", prompt: id, completion: "Hello", elapsed_ms: 0, created_at: 1767571200 });
+  desk.routes["GET /v1/labels"] = (_, res, req) => {
+    if (req.url.includes("after=")) held.push(res);
+    else json(res, 200, { data: [row("demo-2")], has_more: true });
+  };
+  await openPart(page, "mine", "My labels");
+  await page.click("text=Earlier ones");
+  await page.click("text=Earlier ones");
+  await until("both requests", () => held.length === 2);
+  for (const res of held) {
+    const arrived = page.waitForResponse((r) => r.url().includes("after=demo-2"));
+    json(res, 200, { data: [row("demo-1")], has_more: false });
+    await hasShown(page, arrived);
+  }
+  equal("rows", await page.$$eval(".own tbody td:nth-child(3)", (all) => all.map((td) => td.textContent)),
+        ["demo-2", "demo-1"]);
   expectClean(page);
   await page.context().close();
   await desk.stop();

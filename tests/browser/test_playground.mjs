@@ -1,6 +1,6 @@
 // The Playground: asking, stopping, choosing tokens, comparing, voting, and what it keeps.
 import { join } from "node:path";
-import { expectClean, newPage } from "./browser.mjs";
+import { expectClean, hasShown, newPage } from "./browser.mjs";
 import { Daemon, demonstrations, quick, slow } from "./daemon.mjs";
 import { json, startFront } from "./front.mjs";
 import { check, equal, test, until } from "./harness.mjs";
@@ -361,6 +361,32 @@ test("the notice asks, remembers for the session, and data can be deleted", asyn
   const again = await openPlayground(browser, front.url); // another session: the notice recurs
   await again.waitForSelector(".notice");
   await again.context().close();
+  await front.stop();
+});
+
+test("a notice that comes too late is not shown in the language that was left", async ({ browser, daemon }) => {
+  const late = [];
+  const notice = (text) => ({ user: "ada", role: null, scopes: ["playground"],
+    notice: { version: 3, text, due: true, choice: null } });
+  const front = await startFront(daemon, { "GET /v1/me": (_, res, req) => {
+    if (req.url.endsWith("=de")) late.push(res);
+    else json(res, 200, notice("What you type may be kept."));
+  } });
+  const page = await openPlayground(browser, front.url);
+  for (const [status, body] of [[200, notice("Was du schreibst, kann bleiben.")], [503, {}]]) {
+    await page.selectOption("header select", "de");
+    await until("the German request", () => late.length === 1);
+    const english = page.waitForResponse((r) => r.url().endsWith("/v1/me?language=en"));
+    await page.selectOption("header select", "en");
+    await hasShown(page, english);
+    const german = page.waitForResponse((r) => r.url().endsWith("/v1/me?language=de"));
+    json(late.pop(), status, body);
+    await hasShown(page, german);
+    equal("notices", await page.$$eval(".notice p", (all) => all.map((p) => p.textContent)),
+          ["What you type may be kept."]);
+  }
+  expectClean(page);
+  await page.context().close();
   await front.stop();
 });
 

@@ -28,12 +28,12 @@ const empty = (): Draft => ({
 const draft = signal<Draft>(load(slot, null) ?? empty());
 
 /** Each change is saved at once: a tab that closes behind it loses nothing. */
-function open(now: Draft): void {
+function openDraft(now: Draft): void {
   draft.value = now;
   save(slot, now);
 }
 
-const set = (part: Partial<Draft>) => open({ ...draft.value, ...part });
+const changeDraft = (part: Partial<Draft>) => openDraft({ ...draft.value, ...part });
 
 /** The prompt of a waiting task, or nothing where there is none. */
 async function waitingPrompt(): Promise<Partial<Draft> | null> {
@@ -58,8 +58,8 @@ async function firstVersion(prompt: string): Promise<Pick<Demonstration, "comple
 const ofParts = (few_shot: FewShot) => ({ few_shot, prompt: promptOf(few_shot) });
 
 function setKind(demo: Draft, prompt_kind: Draft["prompt_kind"]): void {
-  if (prompt_kind === "few_shot") set({ prompt_kind, ...ofParts(demo.few_shot ?? newFewShot()) });
-  else set({ prompt_kind, ...(demo.prompt_kind === "few_shot" ? { prompt: "" } : {}) });
+  if (prompt_kind === "few_shot") changeDraft({ prompt_kind, ...ofParts(demo.few_shot ?? newFewShot()) });
+  else changeDraft({ prompt_kind, ...(demo.prompt_kind === "few_shot" ? { prompt: "" } : {}) });
 }
 
 function Selects({ demo }: { demo: Draft }) {
@@ -76,7 +76,7 @@ function Selects({ demo }: { demo: Draft }) {
       <label class="field">
         <span>{t("category")}</span>
         <select value={demo.category}
-                onChange={(e) => set({ category: e.currentTarget.value as Draft["category"] })}>
+                onChange={(e) => changeDraft({ category: e.currentTarget.value as Draft["category"] })}>
           {categories.map((category) => <option key={category} value={category}>{category}</option>)}
         </select>
       </label>
@@ -88,18 +88,18 @@ function Prompt({ demo }: { demo: Draft }) {
   const parts = demo.task_id ? undefined : demo.prompt_kind === "few_shot" && demo.few_shot;
   return (
     <>
-      {parts && <FewShotFields parts={parts} onChange={(now) => set(ofParts(now))} />}
+      {parts && <FewShotFields parts={parts} onChange={(now) => changeDraft(ofParts(now))} />}
       {!demo.task_id && demo.prompt_kind === "user_based" && (
         <label class="field">
           <span>{t("use_case")}</span>
           <textarea rows={2} value={demo.use_case ?? ""}
-                    onInput={(e) => set({ use_case: e.currentTarget.value })} />
+                    onInput={(e) => changeDraft({ use_case: e.currentTarget.value })} />
         </label>
       )}
       <label class="field">
         <span>{t("prompt")}</span>
         <textarea rows={5} required readOnly={!!demo.task_id || !!parts} value={demo.prompt}
-                  onInput={(e) => set({ prompt: e.currentTarget.value })} />
+                  onInput={(e) => changeDraft({ prompt: e.currentTarget.value })} />
       </label>
     </>
   );
@@ -120,16 +120,16 @@ export function DemonstrationDesk() {
   };
   const takeWaiting = () => doing(async () => {
     const waiting = await waitingPrompt();
-    if (waiting) open({ ...empty(), ...waiting });
+    if (waiting) openDraft({ ...empty(), ...waiting });
     else say(t("no_tasks"));
   });
-  const improve = () => doing(async () => set({ ...(await firstVersion(demo.prompt)), source: "edited" }));
+  const improve = () => doing(async () => changeDraft({ ...(await firstVersion(demo.prompt)), source: "edited" }));
   const submit = () => doing(async () => {
     const taken = await submitDemonstration(sent(demo)).then(() => true, (error) => {
       if (error instanceof ApiError && error.status === 409) return false;
       throw error;
     });
-    open(empty());
+    openDraft(empty());
     say(t(taken ? "demonstration_sent" : "done_already"), !taken);
   });
   return (
@@ -144,7 +144,7 @@ export function DemonstrationDesk() {
       <label class="field">
         <span>{t("answer")}</span>
         <textarea rows={9} required value={demo.completion}
-                  onInput={(e) => set({ completion: e.currentTarget.value })} />
+                  onInput={(e) => changeDraft({ completion: e.currentTarget.value })} />
       </label>
       <div class="row wrap">
         <button type="button" disabled={busy || !demo.prompt.trim()} onClick={() => void improve()}>

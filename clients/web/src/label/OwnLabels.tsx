@@ -15,6 +15,7 @@ const problem = signal<ApiError | null>(null);
 async function load(after = ""): Promise<void> {
   try {
     const { data, has_more } = await ownLabels(after);
+    if (after && shown.value?.at(-1)?.id !== after) return; // asked for twice, and there already
     shown.value = after ? [...(shown.value ?? []), ...data] : data;
     hasMore.value = has_more;
     problem.value = null;

@@ -9,10 +9,17 @@ export const me = signal<Me | null>(null);
 /** The server has no such route: a version without the human side. Nothing is kept there. */
 export const meMissing = signal(false);
 
+let asked = 0;
+
+/** Of several requests under way only the newest may answer: an older one could bring the notice in a
+ *  language that is no longer the page's. */
 export async function loadMe(): Promise<void> {
+  const turn = ++asked;
   try {
-    me.value = await get<Me>(`/v1/me?language=${language.peek()}`);
+    const now = await get<Me>(`/v1/me?language=${language.peek()}`);
+    if (turn === asked) me.value = now;
   } catch (error) {
+    if (turn !== asked) return;
     me.value = null;
     meMissing.value = isMissing(error);
   }
