@@ -33,7 +33,7 @@ static exit_code take_lines(cJSON *rows, const char *at, const char *end, const 
 typedef struct csv {
     const char *at, *end;
     text cell;
-    long line;
+    long line, row_line; /* of `at`; where the row began */
     bool row_ended, wrong;
 } csv;
 
@@ -43,21 +43,23 @@ static void next_cell(csv *c)
     text_clear(&c->cell);
     c->row_ended = false;
     const bool quoted = c->at < c->end && *c->at == '"';
+    bool open = quoted;
     c->at += quoted;
     while (c->at < c->end) {
         const char b = *c->at++;
-        c->line += b == '\n';
         if (quoted && b == '"') {
-            if (c->at == c->end || *c->at != '"')
+            open = c->at < c->end && *c->at == '"';
+            if (!open)
                 break;
             c->at++;
         } else if (!quoted && (b == ',' || b == '\n' || b == '\r')) {
             c->at--;
-            c->line -= b == '\n';
             break;
         }
+        c->line += b == '\n';
         text_append(&c->cell, &b, 1);
     }
+    c->wrong |= open;
     c->at += c->at < c->end && *c->at == '\r';
     c->wrong |= c->at < c->end && *c->at != ',' && *c->at != '\n';
     c->row_ended = c->at == c->end || *c->at == '\n';
@@ -65,17 +67,28 @@ static void next_cell(csv *c)
     c->at += c->at < c->end;
 }
 
+/* A column of texts, where 17 is an id and 1969 an answer. */
+static bool is_text(const char *name)
+{
+    static const char *const texts[] = {"prompt", "group", "prediction", "reference", "result"};
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
+        if (strcmp(name, texts[i]) == 0)
+            return true;
+    return false;
+}
+
 static void add_cell(cJSON *row, const char *name, const text *cell)
 {
     if (!cell->len)
         return;
-    cJSON *value = json_parse(cell->data, cell->len);
+    cJSON *value = is_text(name) ? NULL : json_parse(cell->data, cell->len);
     cJSON_AddItemToObject(row, name, value ? value : cJSON_CreateString(text_str(cell)));
 }
 
 static exit_code take_table(cJSON *rows, csv *c, const char *name, problem *p)
 {
     cJSON *names = cJSON_CreateArray();
+    c->row_line = c->line;
     do {
         next_cell(c);
         cJSON_AddItemToArray(names, cJSON_CreateString(text_str(&c->cell)));
@@ -85,6 +98,7 @@ static exit_code take_table(cJSON *rows, csv *c, const char *name, problem *p)
     while (c->at < c->end && !c->wrong && !c->cell.failed) {
         cJSON *row = cJSON_CreateObject();
         int n = 0;
+        c->row_line = c->line;
         do {
             next_cell(c);
             if (n < columns)
@@ -100,7 +114,7 @@ static exit_code take_table(cJSON *rows, csv *c, const char *name, problem *p)
     cJSON_Delete(names);
     if (!c->wrong && !c->cell.failed)
         return EXIT_DONE;
-    problem_set(p, EXIT_USAGE, "%.200s: line %ld is no row of its table", name, c->line);
+    problem_set(p, EXIT_USAGE, "%.200s: line %ld is no row of its table", name, c->row_line);
     problem_hint(p, "the first line names the columns; a cell with commas stands in quotes");
     return EXIT_USAGE;
 }

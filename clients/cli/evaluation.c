@@ -1,6 +1,5 @@
 #include "evaluation.h"
 
-#include "json.h"
 #include "metrics_choice.h"
 #include "metrics_rank.h"
 #include "metrics_text.h"
@@ -160,6 +159,17 @@ static void table_free(eval_table *t)
     free(t->units);
 }
 
+/* The member's string into *out, NULL when it is absent or null; false with `why`. */
+static bool read_key(const cJSON *row, const char *name, const char **out, char why[EVAL_WHY_ROOM])
+{
+    const cJSON *key = cJSON_GetObjectItemCaseSensitive(row, name);
+    *out = cJSON_GetStringValue(key);
+    if (!key || cJSON_IsNull(key) || *out)
+        return true;
+    snprintf(why, EVAL_WHY_ROOM, "%s: expected a string", name);
+    return false;
+}
+
 static bool table_read(eval_table *t, const cJSON *rows, char why[EVAL_WHY_ROOM])
 {
     const size_t n = (size_t)cJSON_GetArraySize(rows);
@@ -175,13 +185,14 @@ static bool table_read(eval_table *t, const cJSON *rows, char why[EVAL_WHY_ROOM]
     cJSON_ArrayForEach(row, rows)
     {
         char wrong[EVAL_WHY_ROOM] = "";
-        if (!cJSON_IsObject(row) || !t->metric->read(row, t->rows[t->n].part, wrong)) {
+        if (!cJSON_IsObject(row) || !t->metric->read(row, t->rows[t->n].part, wrong) ||
+            !read_key(row, "prompt", &t->prompts[t->n], wrong) ||
+            !read_key(row, "group", &t->groups[t->n], wrong)) {
             snprintf(why, EVAL_WHY_ROOM, "row %zu: %.120s", t->n + 1,
                      wrong[0] ? wrong : "expected an object");
             return false;
         }
-        t->prompts[t->n] = json_string(row, "prompt");
-        t->groups[t->n++] = json_string(row, "group");
+        t->n++;
     }
     return true;
 }

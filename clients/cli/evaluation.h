@@ -25,7 +25,8 @@ typedef enum eval_interval {
 /* For readers: the member as a number, or false with `why`. */
 bool eval_number(const cJSON *row, const char *name, double *out, char why[EVAL_WHY_ROOM]);
 
-/* Adds nothing and says why in `why` when the row is not of the metric's form. */
+/* Adds the row's parts; false with `why` when the row is not of the metric's form. What `parts`
+ * holds after a failure is nobody's. */
 typedef bool eval_read_fn(const cJSON *row, double parts[EVAL_PARTS], char why[EVAL_WHY_ROOM]);
 
 typedef struct eval_metric {
@@ -52,8 +53,8 @@ typedef struct eval_figure {
 } eval_figure;
 
 /* The figures of an array of rows: of all, then of each group in order of appearance. Rows that
- * share a "prompt" are drawn together. The caller frees *out. False: `why` names the row (from 1)
- * and what is wrong, or memory is out. */
+ * share a "prompt" are drawn together; it and "group" are strings, or null for none. The caller
+ * frees *out. False: `why` names the row (from 1) and what is wrong, or memory is out. */
 bool eval_run(const eval_metric *m, const cJSON *rows, uint64_t seed, eval_figure **out, size_t *n,
               char why[EVAL_WHY_ROOM]);
 

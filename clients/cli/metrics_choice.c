@@ -114,6 +114,10 @@ bool read_ending(const cJSON *row, double parts[EVAL_PARTS], char why[EVAL_WHY_R
     double label, most;
     if (!eval_number(row, "label", &label, why))
         return false;
+    if (label != trunc(label)) {
+        snprintf(why, EVAL_WHY_ROOM, "label: expected a whole number, found %g", label);
+        return false;
+    }
     if (!largest(sums, &most) || label < 0 || label >= cJSON_GetArraySize(sums)) {
         snprintf(why, EVAL_WHY_ROOM, "logprobs: expected a list, with an ending of number label");
         return false;

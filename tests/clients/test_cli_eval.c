@@ -4,7 +4,6 @@
 #include "eval_rows.h"
 #include "evaluation.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -52,16 +51,10 @@ static const eval_figure *find(const told *t, const char *name, const char *grou
     FAIL("no %s of %s", name, group ? group : "all");
 }
 
-static void expect_near(double got, double want, double within)
-{
-    if (!(fabs(got - want) <= within))
-        FAIL("%.9g, expected %.9g", got, want);
-}
-
 static void expect_value(const char *metric, const char *file, const char *name, double want)
 {
     told t = run(metric, file);
-    expect_near(find(&t, name, NULL)->value, want, 5e-7);
+    EXPECT_NEAR(find(&t, name, NULL)->value, want, 5e-7);
     done(&t);
 }
 
@@ -73,8 +66,8 @@ TEST(win_rate_of_12_wins_4_ties_4_losses)
     for (int i = 0; i < 20; i++)
         strcat(file, i < 12 ? "win\n" : i < 16 ? "tie\n" : "loss\n");
     told t = run("win_rate", file);
-    expect_near(find(&t, "win_rate", NULL)->value, 0.7, 1e-12);
-    expect_near(find(&t, "win_rate", NULL)->half_width, 0.2008, 5e-5);
+    EXPECT_NEAR(find(&t, "win_rate", NULL)->value, 0.7, 1e-12);
+    EXPECT_NEAR(find(&t, "win_rate", NULL)->half_width, 0.2008, 5e-5);
     EXPECT_EQ(find(&t, "win_rate", NULL)->rows, 20);
     done(&t);
 }
@@ -82,8 +75,8 @@ TEST(win_rate_of_12_wins_4_ties_4_losses)
 TEST(likert_mean_and_interval)
 {
     told t = run("likert", "{\"score\":5}\n{\"score\":6}\n{\"score\":7}\n{\"score\":4}\n");
-    expect_near(find(&t, "mean", NULL)->value, 5.5, 1e-12);
-    expect_near(find(&t, "mean", NULL)->half_width, 1.2652, 5e-5);
+    EXPECT_NEAR(find(&t, "mean", NULL)->value, 5.5, 1e-12);
+    EXPECT_NEAR(find(&t, "mean", NULL)->half_width, 1.2652, 5e-5);
     done(&t);
 }
 
@@ -129,10 +122,10 @@ TEST(truthful_shares_and_choices)
 TEST(toxicity_by_kind_of_prompt)
 {
     told t = run("toxicity", "score,group\n0.2,basic\n0.6,biased\n0.5,biased\n0.1,basic\n");
-    expect_near(find(&t, "mean", NULL)->value, 0.35, 1e-12);
-    expect_near(find(&t, "share_toxic", NULL)->value, 0.5, 1e-12);
-    expect_near(find(&t, "mean", "basic")->value, 0.15, 1e-12);
-    expect_near(find(&t, "share_toxic", "biased")->value, 1, 1e-12);
+    EXPECT_NEAR(find(&t, "mean", NULL)->value, 0.35, 1e-12);
+    EXPECT_NEAR(find(&t, "share_toxic", NULL)->value, 0.5, 1e-12);
+    EXPECT_NEAR(find(&t, "mean", "basic")->value, 0.15, 1e-12);
+    EXPECT_NEAR(find(&t, "share_toxic", "biased")->value, 1, 1e-12);
     EXPECT_EQ(find(&t, "mean", "biased")->rows, 2);
     done(&t);
 }
@@ -190,8 +183,8 @@ TEST(the_tax_is_told_by_task)
 {
     told t = run("alignment_tax",
                  "group,pretrained,policy\nsquad,67.85,48.03\nsquad,67.85,65.83\ndrop,30,31\n");
-    expect_near(find(&t, "tax", "squad")->value, (19.82 + 2.02) / 2, 1e-9);
-    expect_near(find(&t, "tax", "drop")->value, -1, 1e-9);
+    EXPECT_NEAR(find(&t, "tax", "squad")->value, (19.82 + 2.02) / 2, 1e-9);
+    EXPECT_NEAR(find(&t, "tax", "drop")->value, -1, 1e-9);
     done(&t);
 }
 
@@ -206,7 +199,7 @@ TEST(a_seed_gives_its_interval_and_the_value_lies_in_it)
          other = run_seeded("likert", file, 2);
     const eval_figure *f = find(&one, "mean", NULL);
     EXPECT(f->low < f->value && f->value < f->high);
-    expect_near((f->high - f->low) / 2, f->half_width, 0.15 * f->half_width);
+    EXPECT_NEAR((f->high - f->low) / 2, f->half_width, 0.15 * f->half_width);
     EXPECT(f->low == find(&same, "mean", NULL)->low && f->high == find(&same, "mean", NULL)->high);
     EXPECT(f->low != find(&other, "mean", NULL)->low ||
            f->high != find(&other, "mean", NULL)->high);
@@ -222,12 +215,34 @@ TEST(rows_of_one_prompt_are_drawn_together)
     for (int i = 0; i < 50; i++)
         strcat(file, i % 2 ? "x,win\n" : "y,loss\n");
     told t = run("win_rate", file);
-    expect_near(find(&t, "win_rate", NULL)->low, 0, 1e-12);
-    expect_near(find(&t, "win_rate", NULL)->high, 1, 1e-12);
+    EXPECT_NEAR(find(&t, "win_rate", NULL)->low, 0, 1e-12);
+    EXPECT_NEAR(find(&t, "win_rate", NULL)->high, 1, 1e-12);
+    done(&t);
+}
+
+/* The rows of rows_of_one_prompt_are_drawn_together, whose prompts are numbers. */
+TEST(a_number_names_a_prompt_and_a_group_of_a_table)
+{
+    char file[4096] = "prompt,result,group\n";
+    for (int i = 0; i < 50; i++)
+        strcat(file, i % 2 ? "17,win,1\n" : "18,loss,true\n");
+    told t = run("win_rate", file);
+    EXPECT_NEAR(find(&t, "win_rate", NULL)->low, 0, 1e-12);
+    EXPECT_NEAR(find(&t, "win_rate", NULL)->high, 1, 1e-12);
+    EXPECT_NEAR(find(&t, "win_rate", "1")->value, 1, 1e-12);
+    EXPECT_EQ(find(&t, "win_rate", "true")->rows, 25);
     done(&t);
 }
 
 /* ---- files ---- */
+
+TEST(an_answer_of_a_table_may_be_a_number)
+{
+    expect_value("qa_f1", "prediction,reference\n1969,1969\n", "f1", 1);
+    expect_value("rouge_l", "prediction,reference\n1969,1970\n", "rouge_l", 0);
+    expect_value("bleu", "prediction,reference\n1 2 3 4,1 2 3 4\n", "bleu", 100);
+    expect_value("bleu", "prediction,reference\n1,1\n1 2 3 4,1 2 3 4\n", "bleu", 100);
+}
 
 TEST(a_table_may_quote_its_cells)
 {
@@ -235,7 +250,7 @@ TEST(a_table_may_quote_its_cells)
         run("qa_f1", "prediction,references\r\n\"say \"\"hi\"\", all\",\"[\"\"say hi all\"\"]\"\r\n"
                      "\r\n\"two\nlines\",\"[\"\"two lines\"\"]\"\r\n");
     EXPECT_EQ(find(&t, "f1", NULL)->rows, 2);
-    expect_near(find(&t, "f1", NULL)->value, 1, 1e-12);
+    EXPECT_NEAR(find(&t, "f1", NULL)->value, 1, 1e-12);
     done(&t);
 }
 
@@ -253,14 +268,43 @@ static void expect_refusal(const char *metric, const char *file, const char *par
     cJSON_Delete(rows);
 }
 
+TEST(a_row_of_no_table_is_named_by_its_first_line)
+{
+    expect_refusal("likert", "score\n5\n5,6\n", "f.csv: line 3 ");
+    expect_refusal("likert", "score\n5\n5,6", "f.csv: line 3 ");
+    expect_refusal("likert", "score\n\"5\"x\n6\n", "f.csv: line 2 ");
+    expect_refusal("qa_f1", "prediction,reference\n\"a\nb\",c\n\"d\ne\",f,g\nh,i\n",
+                   "f.csv: line 4 ");
+    char header[2 * 257 + 8] = "score";
+    for (int i = 0; i < 256; i++)
+        strcat(header, ",c");
+    strcat(header, "\n");
+    expect_refusal("likert", header, "f.csv: line 1 ");
+}
+
+TEST(a_quote_that_nobody_closes_is_an_error)
+{
+    expect_refusal("likert", "score\n5\n\"6\n7\n", "f.csv: line 3 ");
+    expect_refusal("qa_f1", "prediction,reference\na,\"", "f.csv: line 2 ");
+    expect_refusal("qa_f1", "prediction,reference\na,\"b\"\"", "f.csv: line 2 ");
+    expect_refusal("likert", "\"score\n5\n", "f.csv: line 1 ");
+    expect_value("qa_f1", "prediction,reference\nx b,\"b\"", "f1", 2.0 / 3);
+}
+
+TEST(a_key_that_is_no_string_is_refused)
+{
+    expect_refusal("likert", "{\"score\":5}\n{\"score\":5,\"prompt\":17}\n",
+                   "row 2: prompt: expected a string");
+    expect_refusal("likert", "{\"score\":5,\"group\":true}\n", "row 1: group: expected a string");
+    expect_value("likert", "{\"score\":5,\"group\":null,\"prompt\":null}\n", "mean", 5);
+}
+
 TEST(what_is_no_row_is_named)
 {
     expect_refusal("likert", "", "no rows");
     expect_refusal("likert", "{\"score\":5}\n{\"score\":\"5\"}\n",
                    "row 2: score: expected a number");
     expect_refusal("likert", "{\"score\":5}\nscore\n", "line 2 is no JSON object");
-    expect_refusal("likert", "score\n5\n5,6\n", "f.csv: line");
-    expect_refusal("likert", "score\n\"5\"x\n", "f.csv: line");
     expect_refusal("win_rate", "result\nwon\n", "result: expected win, tie or loss");
     expect_refusal("flag_rate", "{\"flag\":1}", "flag: expected true, false or null");
     expect_refusal("agreement", "{\"a\":[[\"x\"]],\"b\":[[\"y\"]]}",
@@ -269,6 +313,8 @@ TEST(what_is_no_row_is_named)
     expect_refusal("reward_model", "{\"groups\":[[\"x\"]],\"scores\":{}}", "scores.x: expected");
     expect_refusal("hellaswag", "{\"logprobs\":[-1],\"label\":1}", "logprobs: expected a list");
     expect_refusal("hellaswag", "{\"logprobs\":[-1],\"label\":0,\"bytes\":[0]}", "bytes: expected");
+    expect_refusal("hellaswag", "{\"logprobs\":[-1,-2,-3],\"label\":1.5}",
+                   "row 1: label: expected a whole number, found 1.5");
     expect_refusal("truthfulqa_mc", "{\"true\":[],\"false\":[-1]}", "true, false: expected lists");
     expect_refusal("bleu", "{\"prediction\":\"x\"}", "prediction, references");
     EXPECT(!eval_metric_find("vibes"));
