@@ -142,13 +142,21 @@ static void bootstrap(const eval_metric *m, const sums *units, size_t n, uint64_
 
 /* ---- rows ---- */
 
+typedef struct keyed {
+    const char *prompt;
+    size_t row;
+} keyed;
+
 typedef struct eval_table {
     const eval_metric *metric;
     sums *rows;           /* [n] */
     const char **prompts; /* [n] NULL: a unit of its own */
     const char **groups;  /* [n] NULL: none */
     size_t n;
-    sums *units; /* [n] scratch: rows of one prompt together */
+    /* scratch of figures(), [n] each */
+    sums *units; /* rows of one prompt together */
+    sums *own;   /* the rows asked for */
+    keyed *by;   /* those with a prompt, in its order */
 } eval_table;
 
 static void table_free(eval_table *t)
@@ -157,6 +165,8 @@ static void table_free(eval_table *t)
     free(t->prompts);
     free(t->groups);
     free(t->units);
+    free(t->own);
+    free(t->by);
 }
 
 /* The member's string into *out, NULL when it is absent or null; false with `why`. */
@@ -177,7 +187,9 @@ static bool table_read(eval_table *t, const cJSON *rows, char why[EVAL_WHY_ROOM]
     t->prompts = calloc(n + 1, sizeof *t->prompts);
     t->groups = calloc(n + 1, sizeof *t->groups);
     t->units = calloc(n + 1, sizeof *t->units);
-    if (!t->rows || !t->prompts || !t->groups || !t->units) {
+    t->own = calloc(n + 1, sizeof *t->own);
+    t->by = calloc(n + 1, sizeof *t->by);
+    if (!t->rows || !t->prompts || !t->groups || !t->units || !t->own || !t->by) {
         snprintf(why, EVAL_WHY_ROOM, "out of memory");
         return false;
     }
@@ -197,11 +209,6 @@ static bool table_read(eval_table *t, const cJSON *rows, char why[EVAL_WHY_ROOM]
     return true;
 }
 
-typedef struct keyed {
-    const char *prompt;
-    size_t row;
-} keyed;
-
 static int by_prompt(const void *a, const void *b)
 {
     const keyed *x = a, *y = b;
@@ -213,21 +220,19 @@ static int by_prompt(const void *a, const void *b)
 static size_t gather(eval_table *t, const size_t *which, size_t n)
 {
     size_t units = 0, asked = 0;
-    keyed *by = malloc((n + 1) * sizeof *by);
+    keyed *by = t->by;
     for (size_t i = 0; i < n; i++) {
-        if (by && t->prompts[which[i]])
+        if (t->prompts[which[i]])
             by[asked++] = (keyed){t->prompts[which[i]], which[i]};
         else
             t->units[units++] = t->rows[which[i]];
     }
-    if (by)
-        qsort(by, asked, sizeof *by, by_prompt);
+    qsort(by, asked, sizeof *by, by_prompt);
     for (size_t i = 0; i < asked; i++) {
         if (i == 0 || strcmp(by[i].prompt, by[i - 1].prompt) != 0)
             t->units[units++] = (sums){{0}};
         add(&t->units[units - 1], &t->rows[by[i].row]);
     }
-    free(by);
     return units;
 }
 
@@ -236,22 +241,18 @@ static size_t figures(eval_table *t, const size_t *which, size_t n, const char *
                       uint64_t seed, eval_figure *out)
 {
     sums all = {{0}};
-    sums *rows = malloc((n + 1) * sizeof *rows);
-    size_t held = 0;
     int values = 0;
     for (size_t i = 0; i < n; i++) {
-        add(&all, &t->rows[which[i]]);
-        if (rows)
-            rows[held++] = t->rows[which[i]];
+        t->own[i] = t->rows[which[i]];
+        add(&all, &t->own[i]);
     }
     for (; values < EVAL_VALUES && t->metric->values[values]; values++)
         out[values] = (eval_figure){.name = t->metric->values[values],
                                     .group = group,
                                     .rows = n,
                                     .value = value_of(t->metric, &all, values),
-                                    .half_width = half_width(t->metric, rows, held, &all, values)};
+                                    .half_width = half_width(t->metric, t->own, n, &all, values)};
     bootstrap(t->metric, t->units, gather(t, which, n), seed, out, values);
-    free(rows);
     return (size_t)values;
 }
 

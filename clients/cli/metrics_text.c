@@ -57,16 +57,27 @@ static size_t spread(char *to, const char *text, size_t len, split how)
     return (size_t)(at - to);
 }
 
-static bool words_split(words *w, const char *text, size_t len, split how)
+static bool no_memory(char why[EVAL_WHY_ROOM])
+{
+    snprintf(why, EVAL_WHY_ROOM, "out of memory");
+    return false;
+}
+
+/* False with `why`; the words are the caller's to free either way. */
+static bool words_split(words *w, const char *text, size_t len, split how, char why[EVAL_WHY_ROOM])
 {
     *w = (words){malloc(3 * len + 1), malloc((2 * len + 1) * sizeof *w->word), 0};
     if (!w->text || !w->word)
-        return false;
+        return no_memory(why);
     const char *end = w->text + spread(w->text, text, len, how);
     for (const char *at = w->text; at < end; at += strlen(at) + 1)
         if (*at && !(how == SPLIT_ANSWER && is_article(at)))
             w->word[w->n++] = at;
-    return w->n <= WORDS_MAX;
+    if (w->n <= WORDS_MAX)
+        return true;
+    snprintf(why, EVAL_WHY_ROOM,
+             "prediction, references: expected at most %d words each, found %zu", WORDS_MAX, w->n);
+    return false;
 }
 
 /* ---- a prediction with its references ---- */
@@ -89,16 +100,16 @@ static bool take_texts(const cJSON *row, split how, words *prediction, words **r
     *n = 0;
     *prediction = (words){0};
     *refs = calloc(room, sizeof **refs);
-    snprintf(why, EVAL_WHY_ROOM, "prediction, references: expected a text, and one or more");
-    if (!text || !*refs || !reference_at(row, 0))
+    if (!*refs)
+        return no_memory(why);
+    if (!text || !reference_at(row, 0)) {
+        snprintf(why, EVAL_WHY_ROOM, "prediction, references: expected a text, and one or more");
         return false;
+    }
     const size_t len = how == SPLIT_ANSWER ? strlen(text) : strcspn(text, "\n");
-    bool ok = words_split(prediction, text, len, how);
+    bool ok = words_split(prediction, text, len, how, why);
     while (ok && *n < room && (reference = reference_at(row, (int)*n)))
-        ok = words_split(&(*refs)[(*n)++], reference, strlen(reference), how);
-    if (!ok)
-        snprintf(why, EVAL_WHY_ROOM, "prediction, references: expected at most %d words each",
-                 WORDS_MAX);
+        ok = words_split(&(*refs)[(*n)++], reference, strlen(reference), how, why);
     return ok;
 }
 
@@ -110,6 +121,9 @@ static void drop_texts(words *prediction, words *refs, size_t n)
     free(refs);
 }
 
+/* How much two texts share, into *out; false: no memory. */
+typedef bool shared_fn(const words *a, const words *b, double *out);
+
 static double f1(double common, size_t a, size_t b)
 {
     if (a == 0 || b == 0)
@@ -118,26 +132,30 @@ static double f1(double common, size_t a, size_t b)
 }
 
 /* Words that both have, each as often as the rarer of the two has it. */
-static double overlap(const words *a, const words *b)
+static bool overlap(const words *a, const words *b, double *out)
 {
     bool *used = calloc(b->n + 1, sizeof *used);
-    double common = 0;
-    for (size_t i = 0; used && i < a->n; i++)
+    if (!used)
+        return false;
+    *out = 0;
+    for (size_t i = 0; i < a->n; i++)
         for (size_t j = 0; j < b->n; j++)
             if (!used[j] && strcmp(a->word[i], b->word[j]) == 0) {
                 used[j] = true;
-                common++;
+                ++*out;
                 break;
             }
     free(used);
-    return common;
+    return true;
 }
 
 /* The longest common subsequence. */
-static double subsequence(const words *a, const words *b)
+static bool subsequence(const words *a, const words *b, double *out)
 {
     size_t *row = calloc(b->n + 1, sizeof *row);
-    for (size_t i = 0; row && i < a->n; i++)
+    if (!row)
+        return false;
+    for (size_t i = 0; i < a->n; i++)
         for (size_t j = 0, above_left = 0; j < b->n; j++) {
             const size_t above = row[j + 1];
             row[j + 1] = strcmp(a->word[i], b->word[j]) == 0 ? above_left + 1
@@ -145,19 +163,23 @@ static double subsequence(const words *a, const words *b)
                                                              : row[j];
             above_left = above;
         }
-    const double longest = row ? (double)row[b->n] : 0;
+    *out = (double)row[b->n];
     free(row);
-    return longest;
+    return true;
 }
 
-static bool read_best(const cJSON *row, split how, double (*common)(const words *, const words *),
-                      double parts[EVAL_PARTS], char why[EVAL_WHY_ROOM])
+static bool read_best(const cJSON *row, split how, shared_fn *shared, double parts[EVAL_PARTS],
+                      char why[EVAL_WHY_ROOM])
 {
     words prediction, *refs;
     size_t n;
-    const bool ok = take_texts(row, how, &prediction, &refs, &n, why);
-    for (size_t i = 0; ok && i < n; i++)
-        parts[0] = fmax(parts[0], f1(common(&prediction, &refs[i]), prediction.n, refs[i].n));
+    bool ok = take_texts(row, how, &prediction, &refs, &n, why);
+    for (size_t i = 0; ok && i < n; i++) {
+        double common;
+        ok = shared(&prediction, &refs[i], &common) || no_memory(why);
+        if (ok)
+            parts[0] = fmax(parts[0], f1(common, prediction.n, refs[i].n));
+    }
     parts[1] = 1;
     drop_texts(&prediction, refs, n);
     return ok;

@@ -1,6 +1,7 @@
 /* instruct eval: golden values of small cases, intervals, groups, and what is refused. */
 #include "harness.h"
 
+#include "count_allocations.h"
 #include "eval_rows.h"
 #include "evaluation.h"
 
@@ -232,6 +233,63 @@ TEST(a_number_names_a_prompt_and_a_group_of_a_table)
     EXPECT_NEAR(find(&t, "win_rate", "1")->value, 1, 1e-12);
     EXPECT_EQ(find(&t, "win_rate", "true")->rows, 25);
     done(&t);
+}
+
+/* ---- memory ---- */
+
+#ifdef COUNTS_ALLOCATIONS
+static void expect_same(const char *metric, unsigned allocation, const told *want, const told *got)
+{
+    EXPECT_EQ(got->n, want->n);
+    for (size_t i = 0; i < want->n; i++) {
+        const eval_figure *a = &want->all[i], *b = &got->all[i];
+        const double was[] = {a->value, a->half_width, a->low, a->high};
+        const double is[] = {b->value, b->half_width, b->low, b->high};
+        if (memcmp(was, is, sizeof was) != 0)
+            FAIL("%s without allocation %u: %s is %.9g ± %.9g in [%.9g, %.9g], expected %.9g ± "
+                 "%.9g in [%.9g, %.9g]",
+                 metric, allocation, a->name, is[0], is[1], is[2], is[3], was[0], was[1], was[2],
+                 was[3]);
+    }
+}
+
+/* Makes every allocation of eval_run fail, in turn: it says so, or gives the same figures. */
+static void expect_told(const char *metric, const char *file)
+{
+    told want = run(metric, file), got = {.rows = want.rows};
+    const eval_metric *m = eval_metric_find(metric);
+    unsigned refused = 0, number = 1;
+    for (bool came = true; came; number++) {
+        char why[EVAL_WHY_ROOM] = "";
+        const unsigned at = allocations + number;
+        allocation_to_fail = at;
+        const bool taken = eval_run(m, want.rows, 0, &got.all, &got.n, why);
+        allocation_to_fail = 0;
+        came = allocations >= at;
+        if (taken)
+            expect_same(metric, number, &want, &got);
+        else if (!strstr(why, "out of memory"))
+            FAIL("%s without allocation %u: \"%s\"", metric, number, why);
+        refused += !taken;
+        free(got.all);
+    }
+    EXPECT(refused >= 8); /* the six of a table, and two of eval_run */
+    done(&want);
+}
+#endif
+
+TEST(without_memory_there_are_no_figures_rather_than_wrong_ones)
+{
+#ifndef COUNTS_ALLOCATIONS
+    SKIP("allocations cannot be made to fail in this build");
+#else
+    static const char texts[] =
+        "prompt,group,prediction,reference\np,g,the cat sat,cat sat down\np,g,a,b\nq,h,b,b\n";
+    expect_told("likert", "prompt,score\np,1\np,5\nq,6\n,2\n");
+    expect_told("qa_f1", texts);
+    expect_told("rouge_l", texts);
+    expect_told("bleu", texts);
+#endif
 }
 
 /* ---- files ---- */
