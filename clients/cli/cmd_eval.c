@@ -5,9 +5,7 @@
 #include "json.h"
 #include "table.h"
 
-#include <errno.h>
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -27,29 +25,6 @@ static exit_code list_metrics(terminal *out)
     }
     table_print(&t, out);
     table_free(&t);
-    return EXIT_DONE;
-}
-
-/* The file's bytes, or standard input's. */
-static exit_code read_file(const options *o, const char *path, text *out, problem *p)
-{
-    char piece[65536];
-    if (!path || strcmp(path, "-") == 0) {
-        options from_stdin = *o;
-        from_stdin.arguments_len = 0;
-        return input_read(&from_stdin, out, p);
-    }
-    FILE *f = fopen(path, "re");
-    if (!f)
-        return problem_set(p, EXIT_USAGE, "cannot read %.200s: %s", path, strerror(errno));
-    for (size_t n; (n = fread(piece, 1, sizeof piece, f)) > 0;)
-        text_append(out, piece, n);
-    const int error = ferror(f) ? errno : 0;
-    fclose(f);
-    if (error)
-        return problem_set(p, EXIT_USAGE, "cannot read %.200s: %s", path, strerror(error));
-    if (out->failed)
-        return problem_set(p, EXIT_USAGE, "%.200s is longer than %d MiB", path, FILE_MAX >> 20);
     return EXIT_DONE;
 }
 
@@ -123,7 +98,7 @@ static exit_code evaluate(const options *o, const eval_metric *m, const char *pa
     size_t n;
     text bytes;
     text_init(&bytes, FILE_MAX);
-    exit_code code = read_file(o, path, &bytes, p);
+    exit_code code = input_read_file(path, &bytes, p);
     if (code == EXIT_DONE && !(rows = eval_rows_parse(text_str(&bytes), bytes.len, name, p)))
         code = p->code;
     if (code == EXIT_DONE &&

@@ -4,6 +4,7 @@
 #include "utf8.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -24,11 +25,11 @@ exit_code input_check(const char *bytes, size_t n, const char *what, problem *p)
     return EXIT_DONE;
 }
 
-static exit_code read_stdin(text *out, problem *p)
+static exit_code read_to_end(int fd, const char *name, text *out, problem *p)
 {
     char piece[16384];
     for (;;) {
-        ssize_t n = read(STDIN_FILENO, piece, sizeof piece);
+        ssize_t n = read(fd, piece, sizeof piece);
         if (signals_pending()) {
             problem_set(p, EXIT_INTERRUPTED, "%s", "");
             return p->code = (exit_code)(128 + signals_pending());
@@ -36,25 +37,33 @@ static exit_code read_stdin(text *out, problem *p)
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
-            return problem_set(p, EXIT_USAGE, "cannot read standard input: %s", strerror(errno));
+            return problem_set(p, EXIT_USAGE, "cannot read %.300s: %s", name, strerror(errno));
         if (n == 0)
             return EXIT_DONE;
         text_append(out, piece, (size_t)n);
         if (out->failed)
-            return problem_set(p, EXIT_USAGE, "standard input is longer than %zu MiB",
+            return problem_set(p, EXIT_USAGE, "%.300s is longer than %zu MiB", name,
                                out->max >> 20);
     }
 }
 
+exit_code input_read_file(const char *path, text *out, problem *p)
+{
+    const bool from_stdin = !path || strcmp(path, "-") == 0;
+    const char *name = from_stdin ? "standard input" : path;
+    const int fd = from_stdin ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return problem_set(p, EXIT_USAGE, "cannot read %.300s: %s", name, strerror(errno));
+    const exit_code code = read_to_end(fd, name, out, p);
+    if (!from_stdin)
+        close(fd);
+    return code == EXIT_DONE ? input_check(text_str(out), out->len, name, p) : code;
+}
+
 exit_code input_read(const options *o, text *out, problem *p)
 {
-    bool from_stdin = !o->arguments_len || strcmp(o->arguments[0], "-") == 0;
-    exit_code code = EXIT_DONE;
-    if (from_stdin)
-        code = read_stdin(out, p);
-    else
-        text_puts(out, o->arguments[0]);
-    if (code != EXIT_DONE)
-        return code;
-    return input_check(text_str(out), out->len, from_stdin ? "standard input" : "the argument", p);
+    if (!o->arguments_len || strcmp(o->arguments[0], "-") == 0)
+        return input_read_file(NULL, out, p);
+    text_puts(out, o->arguments[0]);
+    return input_check(text_str(out), out->len, "the argument", p);
 }

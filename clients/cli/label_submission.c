@@ -4,7 +4,6 @@
 #include "input.h"
 #include "json.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -98,31 +97,13 @@ static exit_code send_lines(server *s, const options *o, const char *all, const 
     return code;
 }
 
-static exit_code read_all(const char *path, text *all, problem *p)
-{
-    if (strcmp(path, "-") == 0)
-        return input_read(&(options){0}, all, p);
-    char piece[16384];
-    size_t n;
-    FILE *file = fopen(path, "re");
-    if (!file)
-        return problem_set(p, EXIT_USAGE, "cannot read %.300s: %s", path, strerror(errno));
-    while ((n = fread(piece, 1, sizeof piece, file)) > 0)
-        text_append(all, piece, n);
-    const bool ok = !ferror(file) && !all->failed;
-    fclose(file);
-    if (!ok)
-        return problem_set(p, EXIT_USAGE, "%.300s cannot be read to its end, or is too long", path);
-    return input_check(text_str(all), all->len, path, p);
-}
-
 exit_code label_submission_send(server *s, const options *o, const char *path, terminal *out,
                                 problem *p)
 {
     const char *name = strcmp(path, "-") == 0 ? "standard input" : path;
     text all;
     text_init(&all, INPUT_MAX);
-    exit_code code = read_all(path, &all, p);
+    exit_code code = input_read_file(path, &all, p);
     if (code == EXIT_DONE && !all.len)
         code = problem_set(p, EXIT_USAGE, "%.300s is empty", name);
     if (code == EXIT_DONE) {

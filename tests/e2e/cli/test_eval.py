@@ -41,5 +41,17 @@ def without_a_metric_all_are_listed_and_a_wrong_one_is_refused():
     check(instruct("eval", "likert", "/nowhere/f").code == 2, "a file that is not there")
 
 
+@test
+def bytes_that_are_no_text_are_refused_in_a_file_and_in_a_pipe():
+    with scratch_dir() as where:
+        path = Path(where, "votes.csv")
+        for bad, told in ((b"result\nwin\xff\n", "is not UTF-8 (at byte 10)"),
+                          (b"result\nwi\0n\n", "has a NUL character (at byte 9)")):
+            path.write_bytes(bad)
+            for name, done in ((str(path), instruct("eval", "win_rate", str(path))),
+                               ("standard input", instruct("eval", "win_rate", stdin=bad))):
+                check(done.code == 2 and f"{name} {told}" in done.err, str(done))
+
+
 if __name__ == "__main__":
     sys.exit(harness.main())
