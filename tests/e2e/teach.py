@@ -3,8 +3,10 @@
 model -> PPO-ptx with rolling publishes, while a client streams. `--full` runs it at full length. Its
 parts, with a tiny model or none."""
 
+import contextlib
 import importlib.machinery
 import importlib.util
+import io
 import json
 import re
 import signal
@@ -12,13 +14,16 @@ import subprocess
 import sys
 import tempfile
 import time
+import types
 from pathlib import Path
 
 from daemon import ROOT, Daemon, default_model, tiny_model
 from harness import Skip, check, equal, main, test
 
+GUARD_S = 600  # a job that has not ended by then hangs
 FULL = "--full" in sys.argv
 TEACH = ROOT / "examples/teach"
+GOING_ON = ("queued", "running", "validating_files")
 
 
 def load_teach():
@@ -42,6 +47,71 @@ def the_readme_trains_by_hand_with_the_numbers_of_the_script():
         line = re.search(rf"^    instruct train {method} .*$", text, re.MULTILINE)[0]
         equal(f"README's --set of {method}", sorted(re.findall(r"--set (\S+)", line)),
               sorted(full[size]))
+
+
+class ScriptedServer:
+    """Answers as it was told to, by method and path; whatever else is asked is refused, as by client.py."""
+
+    def __init__(self, **answers):
+        self.answers = {"GET /v1/aliases/instruct": {"policy": "pol_first"}, **answers}
+
+    def call(self, method, path, _body=None):
+        if f"{method} {path}" not in self.answers:
+            sys.exit(f"{method} {path}: 409")
+        return self.answers[f"{method} {path}"]
+
+
+@contextlib.contextmanager
+def scripted_steps(script, server=None):
+    """The tutorial's steps, whose `instruct` is a shell script; what they printed is in `said`."""
+    with tempfile.TemporaryDirectory() as where:
+        program = Path(where, "instruct")
+        program.write_text("#!/bin/sh\n" + script)
+        program.chmod(0o755)
+        args = types.SimpleNamespace(instruct=program, url="http://127.0.0.1:1", data_dir=None,
+                                     out=where)
+        steps, steps_said = load_teach().Steps(args, server or ScriptedServer()), io.StringIO()
+        with contextlib.redirect_stdout(steps_said):
+            yield steps, steps_said
+
+
+def ended_by(expected, function, *arguments):
+    try:
+        function(*arguments)
+    except expected as end:
+        return end
+    raise AssertionError(f"expected {expected.__name__}, it came to its end")
+
+
+@test
+def an_interrupt_while_a_job_is_made_waits_for_its_id():
+    with scripted_steps('kill -INT $PPID; sleep 0.2; echo "ftjob-1: queued"\n') as (steps, said):
+        ended_by(KeyboardInterrupt, steps.train, "supervised")
+        equal("the job to cancel", steps.running, "ftjob-1")
+    check("ftjob-1: queued" in said.getvalue(), f"it says {said.getvalue()!r}")
+    equal("what Ctrl-C does afterwards", signal.getsignal(signal.SIGINT),
+          signal.default_int_handler)
+
+
+@test
+def an_interrupt_after_the_job_ended_says_what_it_made():
+    job = {"status": "succeeded", "fine_tuned_model": "pol_made"}
+    server = ScriptedServer(**{"GET /v1/fine_tuning/jobs/ftjob-1": job})
+    with scripted_steps("", server) as (steps, said):
+        steps.running = "ftjob-1"
+        steps.break_off()
+    check("ftjob-1 is succeeded." in said.getvalue() and "; pol_made (" in said.getvalue(),
+          f"it says {said.getvalue()!r}")
+
+
+@test
+def a_step_that_failed_names_its_job():
+    with scripted_steps('[ "$1" = train ] && echo "ftjob-1: queued"\n') as (steps, _):
+        end = ended_by(SystemExit, steps.train, "supervised")  # what fails is `jobs events`
+        equal("exit", end.code, "the step failed: instruct jobs show ftjob-1")
+    with scripted_steps('echo "ftjob-2: queued"; exit 5\n') as (steps, said):
+        ended_by(SystemExit, steps.train, "supervised")
+    check("ftjob-2: queued" in said.getvalue(), f"it says {said.getvalue()!r}")
 
 
 @test
@@ -85,6 +155,10 @@ def the_tutorial_publishes_policies_and_disturbs_no_stream():
                 equal(f"refusals like {line!r}", done.stdout.count(line), 1)
 
 
+def job_status(d, job, key):
+    return d.request("GET", f"/v1/fine_tuning/jobs/{job}", headers=key).json()["status"]
+
+
 @test
 def an_interrupted_tutorial_cancels_its_own_job_only():
     if not Path(default_model()).exists():
@@ -101,17 +175,27 @@ def an_interrupted_tutorial_cancels_its_own_job_only():
                 break
         check("too short to learn much" in said, f"it begins with {said[:200]!r}")
         job = said.splitlines()[-1].split(":")[0]
+        made = run(ROOT / "build/bin/instruct", "train", "supervised", "--model", "instruct",
+                   "--file", d.data_dir + "/teach/demonstrations.jsonl", "--no-wait", "--url", d.url,
+                   "--data-dir", d.data_dir + "/data")
+        check(made.returncode == 0, f"another's job is made, found {made}")
+        other = re.search(r"^(ftjob-\w+): ", made.stdout, re.MULTILINE)[1]
         child.send_signal(signal.SIGINT)
         rest = child.stdout.read()
         equal("exit status", child.wait(), 130)
         check(f"{job} is cancelled" in rest and "instruct serves pol_" in rest, f"it says {rest!r}")
         check("Traceback" not in rest, rest)
+        check(other not in rest, f"another's job in {rest!r}")
         key = {"Authorization": "Bearer " + d.admin_key()}
-        while (status := d.request("GET", f"/v1/fine_tuning/jobs/{job}", headers=key).json()
-               ["status"]) in ("queued", "running", "validating_files"):
+        guard = time.monotonic() + GUARD_S
+        while (status := job_status(d, job, key)) in GOING_ON:
+            check(time.monotonic() < guard, f"a job that ends, found it {status}")
             time.sleep(0.1)
         equal("the job", status, "cancelled")
+        check((status := job_status(d, other, key)) in (*GOING_ON, "succeeded"),
+              f"another's job goes on, found it {status}")
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
     sys.exit(main())
