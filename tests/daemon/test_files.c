@@ -98,11 +98,14 @@ static int files_on_disk(const running *r)
     return n < 2 ? 0 : n - 2; /* without . and .. */
 }
 
+/* Judges the look that ended the waiting: what a client sent before it left may still arrive after.
+ */
 static void await_files_on_disk(const running *r, int want)
 {
-    for (int i = 0; i < 8000 && files_on_disk(r) != want; i++)
+    int found = files_on_disk(r);
+    for (int i = 0; i < 8000 && found != want; i++, found = files_on_disk(r))
         usleep(5 * 1000);
-    EXPECT_EQ(files_on_disk(r), want);
+    EXPECT_EQ(found, want);
 }
 
 TEST(a_file_is_uploaded_listed_read_and_deleted)
