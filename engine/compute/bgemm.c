@@ -9,6 +9,7 @@
  * in a result. */
 #include "compute/bgemm.h"
 #include "compute/kernels/kernels.h"
+#include "compute/sizes.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -27,26 +28,6 @@ struct eng_bgemm {
     size_t a_words, b_words; /* that the buffers hold */
     float *a, *b;            /* words of two bf16, which are only moved as floats */
 };
-
-static size_t min_size(size_t a, size_t b)
-{
-    return a < b ? a : b;
-}
-
-static size_t max_size(size_t a, size_t b)
-{
-    return a > b ? a : b;
-}
-
-static size_t ceil_div(size_t a, size_t b)
-{
-    return (a + b - 1) / b;
-}
-
-static size_t round_up(size_t a, size_t b)
-{
-    return ceil_div(a, b) * b;
-}
 
 /* ---- life ---- */
 

@@ -5,6 +5,7 @@
  * is why the cut may follow the number of threads and the size of a cache. */
 #include "compute/sgemm.h"
 #include "compute/kernels/kernels.h"
+#include "compute/sizes.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -29,26 +30,6 @@ struct eng_sgemm {
     size_t member_floats; /* packed A, then packed B, of one member */
     float *packed;        /* [width][member_floats] */
 };
-
-static size_t min_size(size_t a, size_t b)
-{
-    return a < b ? a : b;
-}
-
-static size_t max_size(size_t a, size_t b)
-{
-    return a > b ? a : b;
-}
-
-static size_t ceil_div(size_t a, size_t b)
-{
-    return (a + b - 1) / b;
-}
-
-static size_t round_up(size_t a, size_t b)
-{
-    return ceil_div(a, b) * b;
-}
 
 /* ---- life ---- */
 
