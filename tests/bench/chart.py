@@ -2,8 +2,9 @@
 
 from xml.sax.saxutils import escape
 
-OURS, PEER, INK, FAINT = "#2f6f4f", "#b9bfc6", "#1f2328", "#6b7280"
-WIDTH, LABELS, BARS, ROW, BAR = 860, 290, 400, 50, 15
+OURS, INK, FAINT = "#2f6f4f", "#1f2328", "#6b7280"
+THEIRS = ("#b9bfc6", "#d8c9a3", "#c9b3c4")
+WIDTH, LABELS, BARS, BAR, GAP = 860, 290, 400, 15, 3
 
 
 def rate(figure):
@@ -24,8 +25,17 @@ def share(result):
     return f"{100 * value:.0f}% of {name}"
 
 
-def ratio(result):
-    return f"{result['ratio']:.2f}×" if result["ratio"] else "–"
+def ratio(result, name):
+    return f"{result['ratios'][name]:.2f}×" if name in result["ratios"] else "–"
+
+
+def ratio_to_best(result):
+    return f"{min(result['ratios'].values()):.2f}×" if result["ratios"] else "–"
+
+
+def present(document):
+    """The names of the peers that took part."""
+    return [name for name, peer in document["peers"].items() if "package" in peer]
 
 
 def label(result):
@@ -45,21 +55,25 @@ def limits_line(machine):
 
 
 def subject(document):
-    machine, peer = document["machine"], document["peer"]
-    other = f"llama.cpp ({peer['package']})" if "package" in peer else "no peer"
-    return (f"{machine['cpu'] or 'unknown CPU'}, {machine['threads']} threads; {other}; "
-            f"medians of {document['rounds']}, tokens/s")
+    machine = document["machine"]
+    others = [document["peers"][name]["package"] for name in present(document)]
+    return (f"{machine['cpu'] or 'unknown CPU'}, {machine['threads']} threads; "
+            f"{', '.join(others) or 'no peer'}; medians of {document['rounds']}, tokens/s")
 
 
 def table(document):
+    names = present(document)
+    heads = ["model", "case", "instructd", *names, *(f"to {name}" for name in names),
+             "share of the limit"]
     lines = [subject(document), "", f"Limits measured: {limits_line(document['machine'])}.", "",
-             "| model | case | instructd | llama.cpp | ratio | share of the limit |",
-             "|---|---|---:|---:|---:|---:|"]
+             f"| {' | '.join(heads)} |", "|---|---|" + "---:|" * (len(heads) - 2)]
     for r in document["results"]:
-        lines.append(f"| {r['model']} ({r.get('dtype', '?')}) | {r['title']} | {rate(r['ours'])} | "
-                     f"{rate(r['peer'])} | {ratio(r)} | {share(r)} |")
-    if "missing" in document["peer"]:
-        lines += ["", f"The peer is missing: {document['peer']['missing']}."]
+        cells = [f"{r['model']} ({r.get('dtype', '?')})", r["title"], rate(r["ours"]),
+                 *(rate(r["peers"][name]) for name in names),
+                 *(ratio(r, name) for name in names), share(r)]
+        lines.append(f"| {' | '.join(cells)} |")
+    lines += [f"\n{name} is missing: {peer['missing']}." for name, peer in document["peers"].items()
+              if "missing" in peer]
     return "\n".join(lines) + "\n"
 
 
@@ -79,29 +93,38 @@ def bar(y, figure, longest, fill):
             + text(max(LABELS + width, high) + 6, y + BAR - 3, rate(figure), INK, size=12))
 
 
-def row(y, result):
-    figures = [f for f in (result["ours"], result["peer"]) if f]
-    longest = max((f["max"] for f in figures), default=1)
-    return "\n".join([text(LABELS - 12, y + BAR + 6, label(result), anchor="end"),
-                      bar(y, result["ours"], longest, OURS),
-                      bar(y + BAR + 3, result["peer"], longest, PEER),
-                      text(WIDTH - 16, y + BAR + 7, ratio(result), anchor="end", size=15,
+def row(y, result, names):
+    figures = [(result["ours"], OURS)]
+    figures += [(result["peers"][name], fill) for name, fill in zip(names, THEIRS)]
+    longest = max((f["max"] for f, _ in figures if f), default=1)
+    middle = y + (len(figures) * (BAR + GAP) - GAP) // 2 + 5
+    bars = [bar(y + (BAR + GAP) * i, figure, longest, fill)
+            for i, (figure, fill) in enumerate(figures)]
+    return "\n".join([text(LABELS - 12, middle, label(result), anchor="end"), *bars,
+                      text(WIDTH - 16, middle, ratio_to_best(result), anchor="end", size=15,
                            weight="bold")])
 
 
+def legend(names):
+    parts, x = [], LABELS
+    for name, fill in zip(["instructd", *names], (OURS, *THEIRS)):
+        parts += [f'<rect x="{x}" y="56" width="10" height="10" fill="{fill}"/>',
+                  text(x + 15, 65, name, size=12)]
+        x += 30 + 7 * len(name)
+    return [*parts, text(x, 65, "(line: slowest to fastest round)", FAINT, size=12)]
+
+
 def svg(document):
-    """Each row has its own scale, so that bars compare the two sides, not the cases."""
-    results, top = document["results"], 78
-    height = top + ROW * len(results) + 10
+    """Each row has its own scale, so that bars compare the sides, not the cases. The number at a
+    row's end is to the faster peer."""
+    results, names, top = document["results"], present(document), 78
+    step = (BAR + GAP) * (1 + len(names)) + 14
+    height = top + step * len(results) + 10
     parts = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" '
              f'font-family="system-ui, sans-serif">',
              f'<rect width="{WIDTH}" height="{height}" fill="#ffffff"/>',
-             text(16, 26, "instructd and llama.cpp, tokens/s: longer is faster", size=16,
+             text(16, 26, "Tokens/s: longer is faster; times the faster peer", size=16,
                   weight="bold"),
-             text(16, 46, subject(document), FAINT, size=12),
-             f'<rect x="{LABELS}" y="56" width="10" height="10" fill="{OURS}"/>',
-             text(LABELS + 15, 65, "instructd", size=12),
-             f'<rect x="{LABELS + 90}" y="56" width="10" height="10" fill="{PEER}"/>',
-             text(LABELS + 105, 65, "llama.cpp (line: slowest to fastest round)", size=12)]
-    parts += [row(top + ROW * i, r) for i, r in enumerate(results)]
+             text(16, 46, subject(document), FAINT, size=12), *legend(names)]
+    parts += [row(top + step * i, r, names) for i, r in enumerate(results)]
     return "\n".join(parts) + "\n</svg>\n"

@@ -1,4 +1,4 @@
-"""Where the peer's Python is: an environment that has llama-cpp-python, made on first use."""
+"""The peers, and where each one's Python is: an environment that has its package, made on first use."""
 
 import os
 import subprocess
@@ -7,7 +7,6 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / "build"
-PACKAGE = "llama-cpp-python==0.3.36"
 MODEL_NAME = "SmolLM2-135M-Instruct.Q4_1.gguf"
 
 
@@ -20,42 +19,55 @@ def default_model():
     return Path(os.environ.get("INSTRUCTD_TEST_MODEL") or cache() / MODEL_NAME)
 
 
-def has_peer(python):
-    try:
-        done = subprocess.run([python, "-c", "import llama_cpp"], capture_output=True, check=False)
-    except OSError:
-        return False
-    return done.returncode == 0
+class Peer:
+    """One library from PyPI. peer_llama.py drives it by the name of its module."""
+
+    def __init__(self, name, module, package, variable, venv, price):
+        self.name, self.module, self.package = name, module, package
+        self.variable = variable  # of the environment: an interpreter that has it already
+        self.venv, self.price = BUILD / venv, price
+
+    def found_in(self, python):
+        try:
+            done = subprocess.run([python, "-c", f"import {self.module}"], capture_output=True,
+                                  check=False)
+        except OSError:
+            return False
+        return done.returncode == 0
+
+    def install(self):
+        """None, or why it could not be installed."""
+        print(f"compare: installing {self.package} into {self.venv} ({self.price})",
+              file=sys.stderr, flush=True)
+        log = BUILD / "log" / f"{self.venv.name}.txt"
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("w") as out:
+            for command in ([sys.executable, "-m", "venv", self.venv],
+                            [self.venv / "bin/pip", "install", "-q", "--disable-pip-version-check",
+                             self.package]):
+                done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=out,
+                                      stderr=subprocess.STDOUT, check=False)
+                if done.returncode != 0:
+                    return f"{self.package} could not be installed; see {log}"
+        return None
+
+    def find_python(self):
+        """(interpreter, None), or (None, why there is none)."""
+        named = os.environ.get(self.variable)
+        if named:
+            if self.found_in(named):
+                return named, None
+            return None, f"{self.variable}={named} cannot import {self.module}"
+        python = self.venv / "bin/python"
+        if not self.found_in(python):
+            why = self.install()
+            if why:
+                return None, why
+        return str(python), None
 
 
-def build_venv(venv):
-    """The package is compiled for this machine as it is installed, which takes minutes."""
-    print(f"compare: installing {PACKAGE} into {venv} (compiled here: minutes)", file=sys.stderr,
-          flush=True)
-    log = BUILD / "log" / "peer.txt"
-    log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("w") as out:
-        for command in ([sys.executable, "-m", "venv", venv],
-                        [venv / "bin/pip", "install", "-q", "--disable-pip-version-check",
-                         PACKAGE]):
-            done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=out,
-                                  stderr=subprocess.STDOUT, check=False)
-            if done.returncode != 0:
-                return f"{PACKAGE} could not be installed; see {log}"
-    return None
-
-
-def find_python():
-    """(interpreter, None), or (None, why there is none)."""
-    named = os.environ.get("INSTRUCTD_PEER_PYTHON")
-    if named:
-        if has_peer(named):
-            return named, None
-        return None, f"INSTRUCTD_PEER_PYTHON={named} cannot import llama_cpp"
-    venv = BUILD / "peer"
-    python = venv / "bin/python"
-    if not has_peer(python):
-        why = build_venv(venv)
-        if why:
-            return None, why
-    return str(python), None
+LLAMA = Peer("llama.cpp", "llama_cpp", "llama-cpp-python==0.3.36", "INSTRUCTD_PEER_PYTHON", "peer",
+             "compiled here: minutes")
+IK_LLAMA = Peer("ik_llama.cpp", "ik_llama_cpp", "ik-llama-cpp-python==0.1.5",
+                "INSTRUCTD_IK_PYTHON", "peer_ik", "a wheel for AVX2")
+PEERS = {peer.name: peer for peer in (LLAMA, IK_LLAMA)}

@@ -41,7 +41,8 @@ TEST(rounded_products_of_every_set_match_the_oracle)
         sgemm_for_small_shapes(bgemm_check_nearest, all[i]);
         sgemm_for_large_shapes(bgemm_check_nearest, all[i]);
         sgemm_for_small_shapes(bgemm_check_dithered, all[i]);
-        sgemm_for_large_shapes(bgemm_check_dithered, all[i]);
+        if (test_heavy_allowed()) /* the rounding differs, not the way */
+            sgemm_for_large_shapes(bgemm_check_dithered, all[i]);
     }
     free_all(all);
 }
