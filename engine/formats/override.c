@@ -96,5 +96,14 @@ eng_status eng__source_take_weights(eng_source *src, const eng_weights *weights,
     const bool scored = find_weight(weights, "score.weight") != NULL;
     eng_status status =
         eng__source_override(src, scored, copy_weight, (void *)(uintptr_t)weights, err);
-    return status == ENG_OK ? check_weights(src, weights, err) : status;
+    if (status == ENG_OK)
+        status = check_weights(src, weights, err);
+    if (status == ENG_OK)
+        src->lent = weights;
+    return status;
+}
+
+const float *eng__source_lent(const eng_source *src, const eng_tensor_info *tensor)
+{
+    return src->lent ? find_weight(src->lent, tensor->name)->data : NULL;
 }

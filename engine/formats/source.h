@@ -107,5 +107,8 @@ ENG_MUST_CHECK eng_status eng__source_override(eng_source *src, bool scored, eng
  * that is missing, unknown, listed twice or of another size. */
 ENG_MUST_CHECK eng_status eng__source_take_weights(eng_source *src, const eng_weights *weights,
                                                    eng_error *err);
+/* The caller's own n_elements floats of a tensor, if the source has taken weights, else NULL: what
+ * eng__source_read_f32 copies and checks. Here nobody has looked whether they are finite. */
+const float *eng__source_lent(const eng_source *src, const eng_tensor_info *tensor);
 
 #endif

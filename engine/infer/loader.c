@@ -239,7 +239,7 @@ typedef struct loading {
     eng_error error;   /* (m) */
 } loading;
 
-/* n rows of the tensor in their served type, from bytes or floats already read. */
+/* n rows of the tensor in their served type, from bytes, or from floats that may not be finite. */
 static eng_status pack_matrix(const matrix_job *job, const uint8_t *stored, const float *floats,
                               eng_error *err)
 {
@@ -260,10 +260,11 @@ static eng_status pack_matrix(const matrix_job *job, const uint8_t *stored, cons
         } else {
             rows = stored + (job->row0 + first) * row_bytes;
         }
-        for (uint32_t r = 0; floats && r < n; r++) /* reading checked the rest */
+        for (uint32_t r = 0; floats && r < n; r++) /* reading checked bytes */
             if (!eng__row_finite(w->type, rows + r * row_bytes, w->k))
-                st = eng_fail(err, ENG_FORMAT, "tensor %s: row %llu holds a NaN or an infinity",
-                              job->tensor->name, (unsigned long long)(job->row0 + first + r));
+                st =
+                    eng_fail(err, ENG_FORMAT, "tensor %s: a weight that is not finite, in row %llu",
+                             job->tensor->name, (unsigned long long)(job->row0 + first + r));
         if (st == ENG_OK)
             eng__pack_group(w, g, rows, row_bytes, n);
     }
@@ -274,6 +275,9 @@ static eng_status pack_matrix(const matrix_job *job, const uint8_t *stored, cons
 static eng_status load_matrix(const plan *p, const matrix_job *job, eng_error *err)
 {
     const eng_tensor_info *t = job->tensor;
+    const float *lent = eng__source_lent(p->src, t);
+    if (lent)
+        return pack_matrix(job, NULL, lent, err);
     const bool convert = job->packed->type != t->type;
     void *data = malloc(convert ? (size_t)t->n_elements * sizeof(float) : (size_t)t->n_bytes);
     if (!data)

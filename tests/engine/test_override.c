@@ -14,27 +14,51 @@ static const char *write_model(const test_model_spec *spec)
     return path;
 }
 
+static void expect_packed_alike(const char *path, eng_serve_type serve_type)
+{
+    const eng_model_options options = {.serve_type = serve_type};
+    held_weights h = weights_hold(path);
+    eng_model *file, *memory;
+    eng_error err;
+    EXPECT_OK(eng_model_open(&file, path, &options, &err), err);
+    EXPECT_OK(eng_model_open_with(&memory, path, &h.weights, &options, &err), err);
+    EXPECT_EQ(memory->matrix_bytes, file->matrix_bytes);
+    EXPECT_MEM(memory->matrices, file->matrices, file->matrix_bytes);
+    EXPECT_EQ(memory->vector_floats, file->vector_floats);
+    EXPECT_MEM(memory->vectors, file->vectors, file->vector_floats * sizeof(float));
+    EXPECT_EQ(strlen(eng_model_digest(file)), 64);
+    EXPECT_STR(eng_model_digest(memory), "");
+    eng_model_unref(memory);
+    eng_model_unref(file);
+    weights_free(&h);
+}
+
+static const eng_serve_type serve_types[] = {ENG_SERVE_AS_FILE, ENG_SERVE_F32, ENG_SERVE_BF16,
+                                             ENG_SERVE_Q8_0};
+
 TEST(weights_from_memory_are_packed_as_those_of_a_file)
 {
     static const test_model_spec specs[] = {
         {.arch = "llama"}, {.arch = "gpt2"}, {.arch = "qwen2", .untied = true}};
-    for (size_t i = 0; i < sizeof specs / sizeof *specs; i++) {
-        const char *path = write_model(&specs[i]);
-        held_weights h = weights_hold(path);
-        eng_model *file, *memory;
-        eng_error err;
-        EXPECT_OK(eng_model_open(&file, path, NULL, &err), err);
-        EXPECT_OK(eng_model_open_with(&memory, path, &h.weights, NULL, &err), err);
-        EXPECT_EQ(memory->matrix_bytes, file->matrix_bytes);
-        EXPECT_MEM(memory->matrices, file->matrices, file->matrix_bytes);
-        EXPECT_EQ(memory->vector_floats, file->vector_floats);
-        EXPECT_MEM(memory->vectors, file->vectors, file->vector_floats * sizeof(float));
-        EXPECT_EQ(strlen(eng_model_digest(file)), 64);
-        EXPECT_STR(eng_model_digest(memory), "");
-        eng_model_unref(memory);
-        eng_model_unref(file);
-        weights_free(&h);
-    }
+    for (size_t i = 0; i < sizeof specs / sizeof *specs; i++)
+        for (size_t t = 0; t < sizeof serve_types / sizeof *serve_types; t++)
+            expect_packed_alike(write_model(&specs[i]), serve_types[t]);
+}
+
+/* Hundreds of MB are not copied to be packed. */
+TEST(weights_in_memory_are_lent_as_they_lie)
+{
+    const char *path = write_model(NULL);
+    held_weights h = weights_hold(path);
+    eng_source *src = open_source(path);
+    eng_error err;
+    const eng_tensor_info *t = eng__source_find(src, "blk.1.ffn_up.weight");
+    EXPECT(t && !eng__source_lent(src, t));
+    EXPECT_OK(eng__source_take_weights(src, &h.weights, &err), err);
+    t = eng__source_find(src, "blk.1.ffn_up.weight");
+    EXPECT(t && eng__source_lent(src, t) == weights_find(&h, "blk.1.ffn_up.weight")->data);
+    eng__source_close(src);
+    weights_free(&h);
 }
 
 /* A directory stores Conv1D matrices the other way round; memory has the canonical layout. */
@@ -112,9 +136,6 @@ TEST(weights_that_do_not_fit_are_refused_by_name)
     w->n--;
     expect_refused(&h, ENG_INVALID, "blk.1.ffn_up.weight: 8191 elements, expected 8192");
     w->n++;
-    *(float *)(uintptr_t)&w->data[77] = INFINITY;
-    expect_refused(&h, ENG_FORMAT, "blk.1.ffn_up.weight: a weight that is not finite");
-    *(float *)(uintptr_t)&w->data[77] = 0;
     const eng_weight kept = *w;
     w->name = "blk.1.ffn_up.bias";
     expect_refused(&h, ENG_INVALID, "blk.1.ffn_up.weight: missing");
@@ -124,6 +145,27 @@ TEST(weights_that_do_not_fit_are_refused_by_name)
     h.list[h.weights.n - 1] = *w;
     expect_refused(&h, ENG_INVALID, "blk.1.ffn_up.weight: listed twice");
     h.weights.n--;
+    weights_free(&h);
+}
+
+TEST(weights_that_are_not_finite_are_refused_in_every_type_they_may_be_served_in)
+{
+    static const float bad[] = {NAN, INFINITY, -INFINITY};
+    held_weights h = weights_hold(write_model(NULL));
+    float *x = weights_floats(weights_find(&h, "blk.1.ffn_up.weight"));
+    for (size_t t = 0; t < sizeof serve_types / sizeof *serve_types; t++)
+        for (size_t b = 0; b < 3; b++) {
+            const eng_model_options options = {.serve_type = serve_types[t]};
+            const float kept = x[77];
+            eng_model *model;
+            eng_error err;
+            x[77] = bad[b];
+            EXPECT_EQ(eng_model_open_with(&model, in_dir("model.gguf"), &h.weights, &options, &err),
+                      ENG_FORMAT);
+            if (!strstr(err.text, "blk.1.ffn_up.weight: a weight that is not finite, in row "))
+                FAIL("serve type %d: \"%s\"", (int)serve_types[t], err.text);
+            x[77] = kept;
+        }
     weights_free(&h);
 }
 
