@@ -40,7 +40,8 @@ typedef struct ppo {
     } state;
     uint64_t saved;
     double saved_at;
-    bool dirty; /* a step of the current iteration has been taken: it cannot be saved */
+    bool forward_is_there; /* the policy's on `tape`, of what is learnt from first */
+    bool dirty;            /* a step of the current iteration has been taken: it cannot be saved */
 
     rollouts ready; /* drawn and not learnt from: with max_staleness 1 the next iteration's */
     bool begun;     /* the host draws the next iteration's */

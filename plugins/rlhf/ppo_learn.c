@@ -49,7 +49,9 @@ static double learn_policy(ppo *p, float per_token, ppo_figures *f)
     const eng_lm_rows rows = micro_lm_rows(&p->micro, (float)p->job->numbers.temperature);
     slope_context context = {p, per_token};
     trainer *t = &p->policy;
-    eng_tape_forward(p->tape, t->net, &p->micro.pack, NULL);
+    if (!p->forward_is_there)
+        eng_tape_forward(p->tape, t->net, &p->micro.pack, NULL);
+    p->forward_is_there = false;
     eng_lm_backward(p->tape, t->net, &rows, policy_slope, &context, p->row_values, NULL, t->grads);
     eng_tape_backward(p->tape, t->net, t->grads);
     laps_end(&p->laps, LAP_POLICY_LEARN);

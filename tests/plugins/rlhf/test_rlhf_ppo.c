@@ -5,6 +5,7 @@
 #include "parallel_threads.h"
 #include "rlhf/checkpoint.h"
 #include "rlhf_fixture.h"
+#include "train/train.h"
 #include "train/net.h"
 
 #include <math.h>
@@ -19,6 +20,21 @@ static const char *const TEXT =
     "under the lazy dog until the morning comes and the lazy dog wakes the quick brown fox\"}\n"
     "{\"text\":\"pack my box with five dozen liquor jugs and then pack my box with five dozen more "
     "until there is no room left in the box that was packed with five dozen liquor jugs\"}\n";
+
+/* ---- micro-batches that run forward are counted ---- */
+
+static uint64_t n_forward;
+
+void __real_eng_tape_forward(eng_tape *tape, const eng_net *net, const eng_pack *pack,
+                             const eng_dropout *dropout);
+void __wrap_eng_tape_forward(eng_tape *tape, const eng_net *net, const eng_pack *pack,
+                             const eng_dropout *dropout);
+void __wrap_eng_tape_forward(eng_tape *tape, const eng_net *net, const eng_pack *pack,
+                             const eng_dropout *dropout)
+{
+    n_forward++;
+    __real_eng_tape_forward(tape, net, pack, dropout);
+}
 
 /* Reward: how many of the completion's bytes are lower-case letters, over its length. */
 static double letters(void *ctx, const char *prompt, const char *completion)
@@ -126,6 +142,31 @@ TEST(the_first_minibatch_after_each_rollout_has_ratio_1_exactly)
 {
     expect_first_ratios_of_1(HTTP(FAST SIZES(40, 8, 8)));
     expect_first_ratios_of_1(HTTP(BF16 FAST SIZES(40, 8, 8)));
+    expect_first_ratios_of_1(HTTP(FAST SIZES(800, 160, 160))); /* several micro-batches */
+    expect_first_ratios_of_1(HTTP(BF16 FAST SIZES(800, 160, 160)));
+}
+
+/* Without any publish, since a gate looks too. */
+static uint64_t forwards_of_job(const char *method_json)
+{
+    mock_host *m = host_with_prompts(NULL);
+    const mock_job spec = prompts(method_json);
+    n_forward = 0;
+    mock_host_must_run(m, &spec);
+    mock_host_free(m);
+    forget();
+    return n_forward;
+}
+
+/* Old, reference and value pass, then both networks learn: 5 a micro-batch, but that the policy's
+ * first forward of an iteration is the last of its old pass. */
+TEST(the_old_pass_of_what_is_learnt_first_is_its_forward_too)
+{
+    const uint64_t one = forwards_of_job(HTTP(FAST SIZES(8, 8, 4)));
+    const uint64_t two = forwards_of_job(HTTP(FAST SIZES(16, 8, 4)));
+    const uint64_t epochs = forwards_of_job(HTTP(FAST "\"ppo_epochs\":2," SIZES(8, 8, 4)));
+    EXPECT_EQ(two - one, 2 * 5 - 1);
+    EXPECT_EQ(epochs - one, 2 * 2);
 }
 
 /* The sampler is f32 here, the trainer is not. */
