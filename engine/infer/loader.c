@@ -239,9 +239,18 @@ typedef struct loading {
     eng_error error;   /* (m) */
 } loading;
 
+static void encode_row(const eng_kernels *kernels, eng_dtype type, uint8_t *dst, const float *x,
+                       uint32_t k)
+{
+    if (type == ENG_Q8_0)
+        kernels->encode_q8_0(dst, x, k);
+    else
+        eng__encode_row(type, x, dst, k);
+}
+
 /* n rows of the tensor in their served type, from bytes, or from floats that may not be finite. */
-static eng_status pack_matrix(const matrix_job *job, const uint8_t *stored, const float *floats,
-                              eng_error *err)
+static eng_status pack_matrix(const eng_kernels *kernels, const matrix_job *job,
+                              const uint8_t *stored, const float *floats, eng_error *err)
 {
     eng_packed *w = job->packed;
     const size_t row_bytes = eng__row_bytes(w->type, w->k);
@@ -255,8 +264,8 @@ static eng_status pack_matrix(const matrix_job *job, const uint8_t *stored, cons
         const uint8_t *rows = encoded;
         if (floats) {
             for (uint32_t r = 0; r < n; r++)
-                eng__encode_row(w->type, floats + (job->row0 + first + r) * w->k,
-                                encoded + r * row_bytes, w->k);
+                encode_row(kernels, w->type, encoded + r * row_bytes,
+                           floats + (job->row0 + first + r) * w->k, w->k);
         } else {
             rows = stored + (job->row0 + first) * row_bytes;
         }
@@ -277,7 +286,7 @@ static eng_status load_matrix(const plan *p, const matrix_job *job, eng_error *e
     const eng_tensor_info *t = job->tensor;
     const float *lent = eng__source_lent(p->src, t);
     if (lent)
-        return pack_matrix(job, NULL, lent, err);
+        return pack_matrix(p->model->kernels, job, NULL, lent, err);
     const bool convert = job->packed->type != t->type;
     void *data = malloc(convert ? (size_t)t->n_elements * sizeof(float) : (size_t)t->n_bytes);
     if (!data)
@@ -285,7 +294,7 @@ static eng_status load_matrix(const plan *p, const matrix_job *job, eng_error *e
     eng_status st = convert ? eng__source_read_f32(p->src, t, data, err)
                             : eng__source_read(p->src, t, data, err);
     if (st == ENG_OK)
-        st = pack_matrix(job, convert ? NULL : data, convert ? data : NULL, err);
+        st = pack_matrix(p->model->kernels, job, convert ? NULL : data, convert ? data : NULL, err);
     free(data);
     return st;
 }

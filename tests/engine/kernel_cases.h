@@ -527,6 +527,32 @@ static inline void expect_q8k_block(const gemm_case *c, size_t b)
 }
 
 /* Blocks of every size a float can have, zeros, one large value, ties (n + 1/2). */
+/* Random blocks of any magnitude, zeros, subnormals, and every tie. */
+static inline void expect_q8_0_encoded_as_by_pack(const eng_kernels *k)
+{
+    enum { N = 64 * ENG_QBLOCK, BYTES = 64 * 34 };
+    float x[N];
+    uint8_t want[BYTES], got[BYTES];
+    uint32_t state = 99;
+    for (uint32_t i = 0; i < N; i++) {
+        const uint32_t b = i / ENG_QBLOCK;
+        state = state * 1664525u + 1013904223u;
+        const float unit = (float)(state >> 8) / 8388608.0f - 1.0f;
+        x[i] = b == 0 ? 0 : b == 1 ? unit * 1e-39f : ldexpf(unit, (int)(b % 40) - 20);
+        if (b >= 48) /* a scale of exactly 1 */
+            x[i] = i % ENG_QBLOCK == 0 ? 127 : (float)(i - 48 * ENG_QBLOCK) / 2 - 127;
+    }
+    k->encode_q8_0(got, x, N);
+    eng__encode_row(ENG_Q8_0, x, want, N);
+    EXPECT_MEM(got, want, BYTES);
+    x[77] = NAN;
+    x[5 * ENG_QBLOCK + 9] = -INFINITY;
+    k->encode_q8_0(got, x, N);
+    for (size_t b = 0; b < 64; b++)
+        EXPECT_EQ(eng__row_finite(ENG_Q8_0, got + b * 34, ENG_QBLOCK),
+                  b != 77 / ENG_QBLOCK && b != 5);
+}
+
 static inline void expect_quantized_like_the_reference(const eng_kernels *k)
 {
     gemm_case c = case_make(ENG_Q8_0, 16, 512, 12, 3);

@@ -61,6 +61,12 @@ TEST(activations_are_quantised_like_the_reference_rounds)
     expect_quantized_like_the_reference(k);
 }
 
+TEST(weights_are_encoded_in_q8_0_to_the_bytes_of_the_reference)
+{
+    FOR_KERNEL_SETS(k)
+    expect_q8_0_encoded_as_by_pack(k);
+}
+
 TEST(a_nan_or_infinity_in_a_row_reaches_all_its_outputs)
 {
     FOR_KERNEL_SETS(k)

@@ -34,6 +34,11 @@ TEST(avx512_activations_are_quantised_like_the_reference_rounds)
     expect_quantized_like_the_reference(k);
 }
 
+TEST(avx512_weights_are_encoded_in_q8_0_to_the_bytes_of_the_reference)
+{
+    expect_q8_0_encoded_as_by_pack(k);
+}
+
 TEST(avx512_a_nan_or_infinity_in_a_row_reaches_all_its_outputs)
 {
     expect_not_finite_stays_visible(k);

@@ -28,7 +28,7 @@ typedef struct __m128i {
     uint8_t b[16];
 } __m128i;
 
-enum { _MM_FROUND_TO_NEAREST_INT = 0, _MM_FROUND_NO_EXC = 8 };
+enum { _MM_FROUND_TO_NEAREST_INT = 0, _MM_FROUND_TO_ZERO = 3, _MM_FROUND_NO_EXC = 8 };
 
 /* Inlined, these would make the compilers' work on the kernels' unrolled loops explode. */
 #define NOINLINE static __attribute__((noinline, unused))
@@ -159,8 +159,8 @@ NOINLINE __m512 _mm512_abs_ps(__m512 a)
 }
 NOINLINE __m512 _mm512_roundscale_ps(__m512 a, int how)
 {
-    (void)how; /* to nearest, ties to even: the default mode */
-    LANE_BY_LANE(__m512, o.f[l] = nearbyintf(a.f[l]));
+    const bool cut = how & _MM_FROUND_TO_ZERO; /* else to nearest, ties to even: the default mode */
+    LANE_BY_LANE(__m512, o.f[l] = cut ? truncf(a.f[l]) : nearbyintf(a.f[l]));
 }
 
 /* ---- shuffles ---- */

@@ -230,6 +230,7 @@ static void attend(const eng_attend_args *args)
              [ENG_Q4_0] = gemm_q4_0, [ENG_Q4_1] = gemm_q4_1, [ENG_Q5_0] = gemm_q5_0,               \
              [ENG_Q5_1] = gemm_q5_1, [ENG_Q8_0] = gemm_q8_0, [ENG_Q4_K] = gemm_q4_k,               \
              [ENG_Q6_K] = gemm_q6_k},                                                              \
-    .quantize = quantize, .rms_norm = rms_norm, .layer_norm = layer_norm, .swiglu = swiglu,        \
-    .gelu_tanh = gelu_tanh, .add = add_rows, .rotate = rotate, .attend = attend,                   \
-    .max_sum_exp = max_sum_exp, .exp_scaled = exp_scaled, .store_f16 = store_f16
+    .quantize = quantize, .encode_q8_0 = encode_q8_0, .rms_norm = rms_norm,                        \
+    .layer_norm = layer_norm, .swiglu = swiglu, .gelu_tanh = gelu_tanh, .add = add_rows,           \
+    .rotate = rotate, .attend = attend, .max_sum_exp = max_sum_exp, .exp_scaled = exp_scaled,      \
+    .store_f16 = store_f16

@@ -174,6 +174,9 @@ typedef struct eng_kernels {
 
     /* Fills the asked forms of row m of acts from acts->x. */
     void (*quantize)(eng_acts *a, uint32_t m, unsigned forms);
+    /* k finite floats, a multiple of 32, as stored Q8_0 blocks: the bytes of eng__encode_row. With
+     * others among them the block's scale is not finite. */
+    void (*encode_q8_0)(uint8_t *dst, const float *x, uint32_t k);
     /* y[C] = x / sqrt(mean(x^2) + eps) * w     (Zhang & Sennrich 2019) */
     void (*rms_norm)(float *y, const float *x, const float *w, uint32_t c, float eps);
     /* y[C] = (x - mean) / sqrt(var + eps) * w + b     (Ba et al. 2016) */

@@ -93,6 +93,22 @@ static void quantize_q8(eng_acts *a, uint32_t m)
     round_to_f16(s, nb);
 }
 
+/* As eng__encode_row (compute/pack.h). */
+static void encode_q8_0(uint8_t *dst, const float *x, uint32_t k)
+{
+    enum { BYTES = 2 + ENG_QBLOCK };
+    for (uint32_t b = 0; b < k / ENG_QBLOCK; b++, x += ENG_QBLOCK, dst += BYTES) {
+        const float d = largest_magnitude(x, ENG_QBLOCK) / 127.0f;
+        const vf inverse = vf_set1(finite_or_zero(1.0f / d));
+        const uint16_t scale = eng_f32_to_f16(d);
+        memcpy(dst, &scale, sizeof scale);
+        for (int i = 0; i < ENG_QBLOCK; i += LANES) {
+            const vf whole = vf_round_away(vf_mul(vf_load(x + i), inverse));
+            vi_store_i8((int8_t *)dst + sizeof scale + i, vi_from_vf(whole));
+        }
+    }
+}
+
 /* The value of largest magnitude, the first of equals; NaN if any is. */
 INLINE float signed_max(const float *x, int n)
 {

@@ -96,6 +96,12 @@ static inline vf vf_round(vf a)
 {
     return _mm256_round_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
 }
+static inline vf vf_round_away(vf a) /* simd_avx512.h says how */
+{
+    const vf sign = _mm256_and_ps(a, _mm256_set1_ps(-0.0f));
+    const vf half = _mm256_or_ps(sign, _mm256_set1_ps(0x1.fffffep-2f));
+    return _mm256_round_ps(_mm256_add_ps(a, half), _MM_FROUND_TO_ZERO | _MM_FROUND_NO_EXC);
+}
 static inline vf vf_load_f16(const uint16_t *p)
 {
     return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)p));

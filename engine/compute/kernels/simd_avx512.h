@@ -97,6 +97,15 @@ static inline vf vf_round(vf a)
 {
     return _mm512_roundscale_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
 }
+/* To the nearest whole number as roundf does, for magnitudes below 2^22: the largest float below a
+ * half takes every tie, and nothing else, over the edge. */
+static inline vf vf_round_away(vf a)
+{
+    const vi sign = _mm512_and_si512(_mm512_castps_si512(a), _mm512_set1_epi32(INT32_MIN));
+    const vi half = _mm512_castps_si512(_mm512_set1_ps(0x1.fffffep-2f));
+    return _mm512_roundscale_ps(_mm512_add_ps(a, _mm512_castsi512_ps(_mm512_xor_si512(half, sign))),
+                                _MM_FROUND_TO_ZERO | _MM_FROUND_NO_EXC);
+}
 static inline vf vf_load_f16(const uint16_t *p)
 {
     return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)p));

@@ -126,6 +126,11 @@ static inline vf vf_round(vf a)
     FOR_LANES a.v[i_] = nearbyintf(a.v[i_]);
     return a;
 }
+static inline vf vf_round_away(vf a)
+{
+    FOR_LANES a.v[i_] = roundf(a.v[i_]);
+    return a;
+}
 static inline vf vf_load_f16(const uint16_t *p)
 {
     vf o;
