@@ -55,7 +55,7 @@ typedef struct eng_linear_job {
 
 /* Up to 3 products with the same input. */
 void eng__op_linear(const eng_backend *be, const eng_linear_job *jobs, uint32_t n_jobs,
-                    const eng_acts *acts, uint32_t m);
+                    const eng_acts *acts, uint32_t m, uint32_t member);
 
 /* acts->x = silu(gate) * up, or gelu(up) when gate is NULL, with its quantised forms. */
 void eng__op_mlp(const eng_backend *be, const float *gate, const float *up, size_t ld,

@@ -117,22 +117,20 @@ static uint32_t groups_a_task(uint32_t total, uint32_t n_members)
 }
 
 void eng__op_linear(const eng_backend *be, const eng_linear_job *jobs, uint32_t n_jobs,
-                    const eng_acts *acts, uint32_t m)
+                    const eng_acts *acts, uint32_t m, uint32_t member)
 {
     uint32_t total = 0;
     for (uint32_t j = 0; j < n_jobs; j++)
         total += jobs[j].linear->w.n_groups;
     const uint32_t step = groups_a_task(total, eng__team_size(be->team));
-    uint32_t n_tasks[3];
+    uint32_t n_tasks[3], all = 0;
     for (uint32_t j = 0; j < n_jobs; j++)
-        n_tasks[j] = ceil_div(jobs[j].linear->w.n_groups, step);
-    for (;;) {
-        uint32_t task = eng__team_next(be->team), j = 0;
-        while (j < n_jobs && task >= n_tasks[j])
+        all += n_tasks[j] = ceil_div(jobs[j].linear->w.n_groups, step);
+    for (uint32_t task; (task = eng__team_share(be->team, member, all)) != ENG_TEAM_DONE;) {
+        uint32_t j = 0;
+        while (task >= n_tasks[j])
             task -= n_tasks[j++];
-        if (j == n_jobs)
-            break;
-        uint32_t g0 = task * step;
+        const uint32_t g0 = task * step;
         run_groups(be, &jobs[j], acts, g0, min_u32(step, jobs[j].linear->w.n_groups - g0), m);
     }
     eng__team_barrier(be->team);

@@ -12,6 +12,11 @@
 
 enum { CACHE_LINE = 64, SPINS_PER_CLOCK_LOOK = 64, DEFAULT_SPIN_US = 50, LEAST_PATIENCE = 32 };
 
+/* How many numbers of a member's share are taken in the current phase. */
+typedef struct team_share {
+    _Alignas(CACHE_LINE) atomic_uint taken;
+} team_share;
+
 /* How long a member spins adapts: half as long after a wait that ended asleep, twice as long after
  * one that did not. Two members that other work has crowded onto one core cannot meet while either
  * spins; there each barrier costs a switch of threads instead of the whole spin. */
@@ -19,6 +24,7 @@ struct eng_team {
     uint32_t n_members;          /* (i) */
     int64_t spin_ns;             /* (i) */
     pthread_t *threads;          /* (i) n_members - 1 */
+    team_share *shares;          /* [n_members] */
     void (*give_way)(void *arg); /* (i) since the first run; or NULL */
     void *give_way_arg;          /* (i) */
 
@@ -105,6 +111,8 @@ void eng__team_barrier(eng_team *team)
     if (atomic_fetch_add(&team->arrived, 1) + 1 == team->n_members) {
         atomic_store_explicit(&team->arrived, 0, memory_order_relaxed);
         atomic_store_explicit(&team->next, 0, memory_order_relaxed);
+        for (uint32_t i = 0; i < team->n_members; i++)
+            atomic_store_explicit(&team->shares[i].taken, 0, memory_order_relaxed);
         move_and_wake(team, &team->phase);
         return;
     }
@@ -122,6 +130,30 @@ uint32_t eng__team_next(eng_team *team)
     if (team->give_way)
         team->give_way(team->give_way_arg);
     return atomic_fetch_add_explicit(&team->next, 1, memory_order_relaxed);
+}
+
+/* The next number of a share, or ENG_TEAM_DONE. */
+static uint32_t take_of(team_share *share, uint32_t first, uint32_t end)
+{
+    if (atomic_load_explicit(&share->taken, memory_order_relaxed) >= end - first)
+        return ENG_TEAM_DONE;
+    const uint32_t i = atomic_fetch_add_explicit(&share->taken, 1, memory_order_relaxed);
+    return i < end - first ? first + i : ENG_TEAM_DONE;
+}
+
+uint32_t eng__team_share(eng_team *team, uint32_t member, uint32_t n)
+{
+    if (team->give_way)
+        team->give_way(team->give_way_arg);
+    const uint64_t all = team->n_members;
+    for (uint32_t i = 0; i < all; i++) {
+        const uint64_t whose = (member + i) % all;
+        const uint32_t found = take_of(&team->shares[whose], (uint32_t)(whose * n / all),
+                                       (uint32_t)((whose + 1) * n / all));
+        if (found != ENG_TEAM_DONE)
+            return found;
+    }
+    return ENG_TEAM_DONE;
 }
 
 typedef struct member_start {
@@ -179,10 +211,15 @@ eng_status eng__team_create(eng_team **out, uint32_t n_members, uint32_t spin_us
                        .spin_ns = (int64_t)(spin_us ? spin_us : DEFAULT_SPIN_US) * 1000};
     team->patience_ns = team->spin_ns;
     team->threads = calloc(n_members, sizeof *team->threads);
-    if (!team->threads) {
+    team->shares = aligned_alloc(CACHE_LINE, n_members * sizeof *team->shares);
+    if (!team->threads || !team->shares) {
+        free(team->threads);
+        free(team->shares);
         free(team);
         return eng_fail(err, ENG_NOMEM, "worker team: out of memory");
     }
+    for (uint32_t i = 0; i < n_members; i++)
+        team->shares[i].taken = 0;
     /* n_members counts the threads that exist, so that a failure half way joins just those. No
      * member reads it before the first run. */
     for (uint32_t i = 1; i < n_members; i++, team->n_members++) {
@@ -205,6 +242,7 @@ void eng__team_free(eng_team *team)
     for (uint32_t i = 1; i < team->n_members; i++)
         pthread_join(team->threads[i - 1], NULL);
     free(team->threads);
+    free(team->shares);
     free(team);
 }
 

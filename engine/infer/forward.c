@@ -36,7 +36,7 @@ static void attention(eng_runtime *rt, const eng_layer *layer, uint32_t l, uint3
     const eng_linear_job qkv[3] = {{.linear = &layer->q, .out = s->q, .ld = s->ld_q},
                                    {.linear = &layer->k, .out = s->k, .ld = s->ld_kv},
                                    {.linear = &layer->v, .out = s->v, .ld = s->ld_kv}};
-    eng__op_linear(be, qkv, 3, &in, n);
+    eng__op_linear(be, qkv, 3, &in, n, member);
 
     eng_kv_view kv = eng__kv_view(rt->kv);
     kv.layer_offset = l * eng__kv_layer_bytes(rt->kv);
@@ -54,11 +54,11 @@ static void attention(eng_runtime *rt, const eng_layer *layer, uint32_t l, uint3
                                 .ld = s->ld_c,
                                 .residual = s->x,
                                 .ld_residual = c->n_embd};
-    eng__op_linear(be, &out, 1, &heads, n);
+    eng__op_linear(be, &out, 1, &heads, n, member);
 }
 
 /* x += mlp(norm(x)) */
-static void mlp(eng_runtime *rt, const eng_layer *layer)
+static void mlp(eng_runtime *rt, const eng_layer *layer, uint32_t member)
 {
     const eng_backend *be = &rt->backend;
     const eng_config *c = &rt->step.model->config;
@@ -71,7 +71,7 @@ static void mlp(eng_runtime *rt, const eng_layer *layer)
                  forms_of(rt, &layer->up) | (gated ? forms_of(rt, &layer->gate) : 0), n, c->n_embd);
     const eng_linear_job wide[2] = {{.linear = &layer->up, .out = s->up, .ld = s->ld_ff},
                                     {.linear = &layer->gate, .out = s->gate, .ld = s->ld_ff}};
-    eng__op_linear(be, wide, gated ? 2 : 1, &in, n);
+    eng__op_linear(be, wide, gated ? 2 : 1, &in, n, member);
     eng_acts hidden = acts_of(s, c->n_ff, c->n_ff);
     eng__op_mlp(be, gated ? s->gate : NULL, s->up, s->ld_ff, &hidden, forms_of(rt, &layer->down), n,
                 c->n_ff);
@@ -80,7 +80,7 @@ static void mlp(eng_runtime *rt, const eng_layer *layer)
                                  .ld = s->ld_c,
                                  .residual = s->x,
                                  .ld_residual = c->n_embd};
-    eng__op_linear(be, &down, 1, &hidden, n);
+    eng__op_linear(be, &down, 1, &hidden, n, member);
 }
 
 /* The score head over the normed rows: one sum a row, in ascending order. */
@@ -107,7 +107,7 @@ static void answer(eng_runtime *rt, uint32_t first, uint32_t end, uint32_t n_row
     eng__op_norm(be, &m->final_norm, s->x, s->logit_rows, &in, forms, n_rows, c->n_embd);
     const eng_linear_job job = {.linear = &m->unembed, .out = s->logits, .ld = s->ld_v};
     if (!m->score)
-        eng__op_linear(be, &job, 1, &in, n_rows);
+        eng__op_linear(be, &job, 1, &in, n_rows, member);
 
     for (uint32_t i = eng__team_next(be->team); i < end - first; i = eng__team_next(be->team)) {
         uint32_t row = 0;
@@ -155,7 +155,7 @@ static void forward(void *arg, uint32_t member)
                   step->positions, step->n_rows, m->config.n_embd);
     for (uint32_t l = 0; l < m->config.n_layer; l++) {
         attention(rt, &m->layers[l], l, member);
-        mlp(rt, &m->layers[l]);
+        mlp(rt, &m->layers[l], member);
     }
     answer_all(rt, member);
 }

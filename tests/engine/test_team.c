@@ -64,6 +64,29 @@ static void take_items(void *arg, uint32_t member)
     }
 }
 
+/* A member takes its own share in ascending order, and what others have left only after it. */
+static void take_shares(void *arg, uint32_t member)
+{
+    job *j = arg;
+    const uint32_t first = member * ITEMS / j->n, end = (member + 1) * ITEMS / j->n;
+    for (uint32_t phase = 1; phase <= PHASES / 4; phase++) {
+        dawdle(j, phase, member);
+        uint32_t own = first; /* the least number of its share that may still come */
+        for (uint32_t i; (i = eng__team_share(j->team, member, ITEMS)) != ENG_TEAM_DONE;) {
+            j->taken[i]++;
+            const bool mine = i >= first && i < end;
+            if (mine && i < own)
+                atomic_fetch_add(&j->wrong, 1);
+            own = mine ? i + 1 : end;
+        }
+        eng__team_barrier(j->team);
+        for (uint32_t i = 0; i < ITEMS; i++)
+            if (j->taken[i] != phase)
+                atomic_fetch_add(&j->wrong, 1);
+        eng__team_barrier(j->team);
+    }
+}
+
 static void run_job(eng_team_fn fn, uint32_t n, uint32_t spin_us, bool dawdles)
 {
     job j = {.team = make_team(n, spin_us), .n = n, .dawdle = dawdles};
@@ -84,11 +107,18 @@ TEST(next_hands_out_each_number_once_between_barriers)
         run_job(take_items, n, 0, false);
 }
 
+TEST(share_hands_out_each_number_once_a_members_own_first)
+{
+    for (uint32_t n = 1; n <= MAX_MEMBERS; n++)
+        run_job(take_shares, n, 0, false);
+}
+
 TEST(members_that_sleep_at_every_barrier_lose_no_wake_up)
 {
     for (uint32_t n = 2; n <= MAX_MEMBERS; n++) {
         run_job(count_phases, n, 1, true);
         run_job(take_items, n, 1, true);
+        run_job(take_shares, n, 1, true);
     }
 }
 

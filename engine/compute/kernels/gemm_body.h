@@ -256,7 +256,8 @@ INLINE void step_bf16(vf *acc, const uint8_t *w, gemm_at at, uint32_t pair, cons
 }
 
 /* The next vectors' groups are fetched from memory while these are computed: each tile of rows asks
- * for its share of their lines, a run of steps at a time. A lone tile walks its weights once, in
+ * for its share of their lines, a run of steps at a time. So are those behind the last vectors: a
+ * caller goes on there, or the model's next matrix begins. A lone tile walks its weights once, in
  * order and one vector at a time: there the CPU's own prefetcher is as good, if it sees one stream.
  */
 typedef struct gemm_ahead {
@@ -347,7 +348,7 @@ INLINE uint32_t whole_vectors(const uint32_t nv)
         uint32_t v = g0 * GROUP_VECTORS;                                                           \
         for (; ahead.n_tiles > 1 && v + MAX_VECTORS <= end; v += MAX_VECTORS) {                    \
             const uint32_t next = v + whole_vectors(MAX_VECTORS);                                  \
-            const bool fetch = v % GROUP_VECTORS == 0 && next + MAX_VECTORS <= end;                \
+            const bool fetch = v % GROUP_VECTORS == 0;                                             \
             ahead.next = fetch ? w->data + (size_t)(next / GROUP_VECTORS) * w->group_bytes : NULL; \
             gemm_rows_##type(out, ld, w, v, a, m0, m0 + m, ahead, MAX_VECTORS);                    \
         }                                                                                          \
