@@ -374,7 +374,7 @@ static eng_status allocate(plan *p, eng_error *err)
 {
     eng_model *m = p->model;
     const size_t rope = eng__rope_floats(&m->config);
-    m->matrices = eng_block_alloc(m->matrix_bytes);
+    m->matrices = eng_block_reuse(m->matrix_bytes);
     if (!m->matrices)
         return eng_fail(err, ENG_NOMEM, "the weights need %zu bytes, which the system refused",
                         m->matrix_bytes);
@@ -385,8 +385,12 @@ static eng_status allocate(plan *p, eng_error *err)
         m->rope_cos = m->vectors + p->vector_floats;
         m->rope_sin = m->rope_cos + rope;
     }
-    for (size_t i = 0; i < p->n_matrices; i++)
-        p->matrices[i].packed->data = m->matrices + p->matrices[i].offset;
+    for (size_t i = 0; i < p->n_matrices; i++) {
+        eng_packed *w = p->matrices[i].packed;
+        const size_t bytes = w->group_bytes * w->n_groups;
+        w->data = m->matrices + p->matrices[i].offset;
+        memset(w->data + bytes, 0, round_up(bytes, PACK_ALIGN) - bytes);
+    }
     return ENG_OK;
 }
 
@@ -466,7 +470,7 @@ eng_status eng__measure_weights(const eng_source *src, eng_serve_type serve_type
 
 void eng__free_weights(eng_model *model)
 {
-    eng_block_free(model->matrices, model->matrix_bytes);
+    eng_block_spare(model->matrices, model->matrix_bytes);
     free(model->vectors);
     free(model->layers);
     model->matrices = NULL;

@@ -1,5 +1,6 @@
 /* Loading weights: what does not fit the config is refused by name, types are converted row by row,
  * the packed weights are the file's. */
+#include "base/block.h"
 #include "compute/pack.h"
 #include "harness.h"
 #include "infer/loader.h"
@@ -291,6 +292,25 @@ TEST(rope_tables_hold_cosines_and_sines_of_each_position)
                 EXPECT_NEAR((double)m->rope_sin[pos * 8 + i], sin(angle), 5e-5);
             }
         eng_model_unref(m);
+    }
+}
+
+/* The block of the model before, full of its weights or of anything else. */
+TEST(the_same_weights_pack_the_same_bytes_into_used_memory)
+{
+    static const eng_dtype types[] = {ENG_F32, ENG_Q4_0, ENG_Q6_K, ENG_Q8_0};
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
+        eng_model *first = open_spec(&(test_model_spec){.type = types[i]}, NULL);
+        const size_t bytes = first->matrix_bytes;
+        uint8_t *used = eng_block_alloc(bytes);
+        EXPECT(used);
+        memset(used, 0xa5, bytes);
+        eng_block_spare(used, bytes);
+        eng_model *second = open_spec(&(test_model_spec){.type = types[i]}, NULL);
+        EXPECT(second->matrices == used);
+        EXPECT_MEM(second->matrices, first->matrices, bytes);
+        eng_model_unref(second);
+        eng_model_unref(first);
     }
 }
 
