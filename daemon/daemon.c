@@ -5,10 +5,12 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/metrics.h"
+#include "base/thread_prompt.h"
 #include "base/thread_roles.h"
 #include "bridge/loop_wake.h"
 #include "bridge/mailbox.h"
 #include "bridge/messages.h"
+#include "bridge/right_of_way.h"
 #include "control/files.h"
 #include "engine.h"
 #include "host/events.h"
@@ -50,6 +52,7 @@ struct instructd {
     mailbox inbox, outbox; /* to and from the scheduler */
     bool inbox_open, outbox_open;
     loop_wake wake, bus_wake; /* of outbox, of events */
+    right_of_way way;         /* of the loop and its workers over serving's threads */
     bool wake_open, bus_wake_open;
     server *server;
     service service;
@@ -180,7 +183,8 @@ static sched_options scheduler_options(instructd *d)
                            .max_running = c->max_running,
                            .prefill_budget = c->prefill_budget,
                            .max_queued = c->max_queued,
-                           .spare = &d->spare};
+                           .spare = &d->spare,
+                           .way = &d->way};
 }
 
 /* A thread of training's: its last job has been left. */
@@ -463,7 +467,16 @@ static void on_wake(void *arg)
 {
     assert_on_loop();
     instructd *d = arg;
+    const size_t streams = generate_count(d->service.generate);
     generate_on_events(d->service.generate, mailbox_take(&d->outbox));
+    right_of_way_served(&d->way, generate_count(d->service.generate) < streams);
+}
+
+static void ring_loop(void *arg)
+{
+    instructd *d = arg;
+    right_of_way_ring(&d->way);
+    loop_wake_ring(&d->wake);
 }
 
 static void on_bus_wake(void *all)
@@ -498,6 +511,7 @@ static void fill_service(instructd *d)
                            .keys = d->keys,
                            .metrics = d->metrics,
                            .inbox = &d->inbox,
+                           .way = &d->way,
                            .control = {.data_dir = c->data_dir,
                                        .registry = d->registry,
                                        .store = d->store,
@@ -572,7 +586,7 @@ ON_LOOP static bool open_rooms(instructd *d, error_text *err)
     d->metrics = metrics_create();
     d->registry = policy_registry_create();
     d->inbox_open = mailbox_init(&d->inbox, LIMIT_MAILBOX, NULL, NULL);
-    d->outbox_open = mailbox_init(&d->outbox, LIMIT_MAILBOX, loop_wake_ring, &d->wake);
+    d->outbox_open = mailbox_init(&d->outbox, LIMIT_MAILBOX, ring_loop, d);
     fill_service(d);
     bool ok = d->events && d->loop_open && d->metrics && d->registry && d->inbox_open &&
               d->outbox_open && d->service.generate && open_handles(d);
@@ -634,6 +648,7 @@ int daemon_run(instructd *d, error_text *err)
 {
     role_enter_loop();
     d->err = err;
+    thread_be_prompt();
     d->loader_started = pthread_create(&d->loader, NULL, load_model, d) == 0;
     if (!d->loader_started) {
         error_text_set(err, "the system refuses a thread");

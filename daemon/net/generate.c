@@ -209,6 +209,7 @@ static void parse_finish(worker_job *job)
     assert_on_loop();
     parse_job *p = (parse_job *)(void *)job;
     service *s = job->service;
+    right_of_way_job_ends(s->way);
     if (!job->x) {
         gen_request_unref(p->request);
     } else if (!p->request) {
@@ -243,7 +244,9 @@ ON_LOOP static void start(service *s, exchange *x, gen_family family)
                                .pool_tokens = s->pool_tokens};
     p->job.run = parse_run;
     p->job.finish = parse_finish;
-    if (!worker_job_start(&p->job, s, x))
+    if (worker_job_start(&p->job, s, x))
+        right_of_way_job_begins(s->way);
+    else
         free(p);
 }
 

@@ -6,6 +6,7 @@
 #include "base/keys.h"
 #include "base/metrics.h"
 #include "bridge/mailbox.h"
+#include "bridge/right_of_way.h"
 #include "control/control.h"
 #include "net/listeners.h"
 #include "policy/policy.h"
@@ -23,6 +24,7 @@ typedef struct service {
     keys *keys;
     metrics *metrics;
     mailbox *inbox;            /* of the scheduler */
+    right_of_way *way;         /* asked for while bodies are parsed; or NULL */
     struct generate *generate; /* requests being generated */
     listeners listeners;       /* who follow what happens */
     control control;           /* the rooms behind the management routes */

@@ -1,12 +1,14 @@
 #include "net/worker_job.h"
 
 #include "base/limits.h"
+#include "base/thread_prompt.h"
 #include "net/response.h"
 
 #include <stdlib.h>
 
 static void on_work(uv_work_t *work)
 {
+    thread_be_prompt();
     worker_job *job = (worker_job *)(void *)work;
     job->run(job);
 }

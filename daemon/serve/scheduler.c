@@ -265,6 +265,9 @@ eng_status sched_start(sched **out, policy *shape, const sched_options *options,
     if (runtime.low_priority) {
         runtime.give_way = pass_gate;
         runtime.give_way_arg = options->spare;
+    } else if (options->way) {
+        runtime.give_way = right_of_way_give;
+        runtime.give_way_arg = options->way;
     }
     if (options->kv_auto)
         runtime.kv_f32 = strcmp(eng_model_dtype(policy_model(shape)), "f32") == 0;

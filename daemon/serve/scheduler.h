@@ -9,6 +9,7 @@
 
 #include "base/metrics.h"
 #include "bridge/messages.h"
+#include "bridge/right_of_way.h"
 #include "engine.h"
 #include "serve/spare_time.h"
 
@@ -23,6 +24,8 @@ typedef struct sched_options {
     uint32_t max_queued;         /* requests waiting before 429 */
     spare_time *spare;           /* left to others after each step; with low_priority wanted while
                                     there is work. NULL: neither */
+    right_of_way *way;           /* given before each piece of a step, without low_priority; or
+                                    NULL */
 } sched_options;
 
 /* Starts the compute thread; it needs a model's shape, so the first policy is loaded before. The

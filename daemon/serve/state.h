@@ -19,6 +19,7 @@ typedef struct step_part {
     uint32_t rows;    /* computed by this step */
     uint32_t n_forks; /* siblings that draw from the leader's last row */
     bool draws;       /* the last row gives a token */
+    bool settled;     /* what it gave has been taken */
 } step_part;
 
 struct sched {

@@ -342,10 +342,11 @@ static uint32_t prompt_tokens_in_pool(const job *j)
     return n;
 }
 
-ON_COMPUTE static void settle_part(sched *s, const step_part *part, int64_t now)
+ON_COMPUTE static void settle_part(sched *s, step_part *part, int64_t now)
 {
     sequence *seq = part->s;
     job *j = seq->job;
+    part->settled = true;
     const bool prompt_done =
         sequence_is_leader(seq) && !j->prefilled[seq->prompt] && rows_needed(seq) == 0;
     if (prompt_done) {
@@ -394,6 +395,18 @@ static void publish_gauges(sched *s)
     metrics_set(s->metrics, METRIC_REQUESTS_WAITING, s->n_queued);
 }
 
+/* First tokens of requests before all others: their events are the first that the loop sends, ahead
+ * of a write for each stream that runs. */
+ON_COMPUTE static void settle(sched *s, int64_t now)
+{
+    for (uint32_t i = 0; i < s->n_parts; i++)
+        if (s->parts[i].draws && !s->parts[i].s->job->first_token_ns)
+            settle_part(s, &s->parts[i], now);
+    for (uint32_t i = 0; i < s->n_parts; i++)
+        if (!s->parts[i].settled)
+            settle_part(s, &s->parts[i], now);
+}
+
 ON_COMPUTE static bool run_step(sched *s, eng_model *model)
 {
     build(s, model);
@@ -403,9 +416,7 @@ ON_COMPUTE static bool run_step(sched *s, eng_model *model)
     for (uint32_t i = 0; i < s->n_parts; i++)
         add_rows(s, &s->parts[i]);
     eng_step_run(s->runtime);
-    const int64_t now = clock_now_ns();
-    for (uint32_t i = 0; i < s->n_parts; i++)
-        settle_part(s, &s->parts[i], now);
+    settle(s, clock_now_ns());
     return true;
 }
 

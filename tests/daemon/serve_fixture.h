@@ -54,6 +54,7 @@ typedef struct serve_reply {
 typedef struct serve_options {
     uint32_t max_running, prefill_budget, max_queued, kv_blocks, n_threads; /* 0 = a default */
     uint32_t n_models; /* policies "a", "b", ... of one shape; 0 = 1 */
+    right_of_way *way;
 } serve_options;
 
 typedef struct serve {
@@ -133,7 +134,8 @@ static inline serve *serve_open(const serve_options *given)
                     .kv_bytes = (size_t)SERVE_BLOCK_BYTES * (o.kv_blocks ? o.kv_blocks : 4096)},
         .max_running = o.max_running ? o.max_running : 16,
         .prefill_budget = o.prefill_budget ? o.prefill_budget : 64,
-        .max_queued = o.max_queued ? o.max_queued : 512};
+        .max_queued = o.max_queued ? o.max_queued : 512,
+        .way = o.way};
     eng_error err;
     serve_close(s);
     s->registry = policy_registry_create();

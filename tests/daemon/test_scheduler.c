@@ -57,6 +57,44 @@ TEST(stream_sends_one_chunk_a_token_and_ends_with_done)
     serve_close(s);
 }
 
+/* One stream decodes from the first round on; of the other's 100 prompt tokens that round takes the
+ * whole budget, 64, and the next ones a quarter of it, so its first token comes in round 4. */
+TEST(first_token_of_a_request_is_told_before_the_streams_that_run)
+{
+    serve *s = serve_open(NULL);
+    gen_request *both[2] = {serve_request(s, 1, 1, 5), serve_request(s, 1, 100, 6)};
+    const serve_reply *running = serve_submit_all(s, both, 2);
+    const serve_reply *late = s->replies[running->id + 1];
+    while (!late->n_chunks) {
+        if (!mailbox_wait(&s->out, SERVE_HANG_MS))
+            FAIL("no event came: the scheduler hangs");
+        for (mail *m = mailbox_take(&s->out), *next; m; m = next) {
+            const bool first = !late->n_chunks;
+            next = m->next;
+            serve_take_event(s, (event *)(void *)m);
+            event_free((event *)(void *)m);
+            if (first && late->n_chunks)
+                EXPECT_EQ(running->n_chunks, 3);
+        }
+    }
+    serve_expect_done(s, late);
+    serve_expect_done(s, running);
+    serve_close(s);
+}
+
+TEST(threads_that_compute_give_the_way_while_it_is_asked_for)
+{
+    right_of_way way = {0};
+    serve *s = serve_open(&(serve_options){.way = &way});
+    serve_run(s, serve_request(s, 1, 20, 5));
+    EXPECT_EQ(way.given, 0);
+    right_of_way_job_begins(&way);
+    serve_run(s, serve_request(s, 1, 20, 6));
+    EXPECT(way.given > 0);
+    right_of_way_job_ends(&way);
+    serve_close(s);
+}
+
 TEST(unstreamed_request_gets_one_chunk_a_choice)
 {
     serve *s = serve_open(NULL);
