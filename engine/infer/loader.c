@@ -3,6 +3,7 @@
 #include "base/block.h"
 #include "compute/pack.h"
 #include "infer/rope.h"
+#include "text/tokenizer.h"
 
 #include <math.h>
 #include <pthread.h>
@@ -231,14 +232,6 @@ static eng_status plan_model(plan *p, eng_error *err)
 
 /* ---- reading and packing ---- */
 
-typedef struct loading {
-    const plan *p;
-    pthread_mutex_t mutex;
-    size_t next;       /* (m) next matrix */
-    eng_status status; /* (m) first failure */
-    eng_error error;   /* (m) */
-} loading;
-
 static void encode_row(const eng_kernels *kernels, eng_dtype type, uint8_t *dst, const float *x,
                        uint32_t k)
 {
@@ -299,20 +292,54 @@ static eng_status load_matrix(const plan *p, const matrix_job *job, eng_error *e
     return st;
 }
 
+/* ---- all at once ---- */
+
+/* What threads take one after the other. The digest goes over the file byte by byte on one core and
+ * takes longest, so it begins first and the rest goes on beside it. */
+enum { DIGEST, TOKENIZER, ROPE, MATRICES };
+
+typedef struct loading {
+    const plan *p;
+    bool digest; /* there is a file to digest */
+    pthread_mutex_t mutex;
+    size_t next;       /* (m) next task */
+    size_t failed;     /* (m) the lowest task that failed: which error is told is no race */
+    eng_status status; /* (m) of it */
+    eng_error error;   /* (m) */
+} loading;
+
+static eng_status run_task(const loading *l, size_t i, eng_error *err)
+{
+    const plan *p = l->p;
+    eng_model *m = p->model;
+    switch (i) {
+    case DIGEST:
+        return l->digest ? eng__source_digest(p->src, m->digest, err) : ENG_OK;
+    case TOKENIZER:
+        return eng__tokenizer_create(&m->tokenizer, eng__source_vocab(p->src), err);
+    case ROPE:
+        return m->rope_cos ? eng__rope_fill(m->rope_cos, m->rope_sin, p->src, err) : ENG_OK;
+    default:
+        return load_matrix(p, &p->matrices[i - MATRICES], err);
+    }
+}
+
 static void *loader_main(void *arg)
 {
     loading *l = arg;
+    const size_t n = MATRICES + l->p->n_matrices;
     for (;;) {
         pthread_mutex_lock(&l->mutex);
-        size_t i = l->status == ENG_OK ? l->next++ : l->p->n_matrices;
+        const size_t i = l->status == ENG_OK ? l->next++ : n;
         pthread_mutex_unlock(&l->mutex);
-        if (i >= l->p->n_matrices)
+        if (i >= n)
             return NULL;
         eng_error err;
-        eng_status st = load_matrix(l->p, &l->p->matrices[i], &err);
+        eng_status st = run_task(l, i, &err);
         if (st != ENG_OK) {
             pthread_mutex_lock(&l->mutex);
-            if (l->status == ENG_OK) {
+            if (l->status == ENG_OK || i < l->failed) {
+                l->failed = i;
                 l->status = st;
                 l->error = err;
             }
@@ -321,9 +348,9 @@ static void *loader_main(void *arg)
     }
 }
 
-static eng_status load_matrices(const plan *p, uint32_t n_threads, eng_error *err)
+static eng_status run_tasks(const plan *p, bool digest, uint32_t n_threads, eng_error *err)
 {
-    loading l = {.p = p, .status = ENG_OK};
+    loading l = {.p = p, .digest = digest, .status = ENG_OK};
     pthread_t threads[MAX_LOADERS];
     uint32_t started = 0;
     if (pthread_mutex_init(&l.mutex, NULL) != 0)
@@ -401,19 +428,17 @@ static int larger_first(const void *a, const void *b)
     return (x < y) - (x > y);
 }
 
-static eng_status run_plan(plan *p, uint32_t n_threads, eng_error *err)
+static eng_status run_plan(plan *p, bool digest, uint32_t n_threads, eng_error *err)
 {
     eng_model *m = p->model;
     eng_status st = allocate(p, err);
     if (st != ENG_OK)
         return st;
     qsort(p->matrices, p->n_matrices, sizeof *p->matrices, larger_first);
-    st = load_matrices(p, n_threads ? n_threads : eng_cpu_count(), err);
+    st = run_tasks(p, digest, n_threads ? n_threads : eng_cpu_count(), err);
     float *at = m->vectors;
     for (size_t i = 0; i < p->n_vectors && st == ENG_OK; at += p->vectors[i++].room)
         st = load_vector(p, &p->vectors[i], at, err);
-    if (st == ENG_OK && m->rope_cos)
-        st = eng__rope_fill(m->rope_cos, m->rope_sin, p->src, err);
     if (m->config.tied && !m->score)
         m->unembed.w = m->embed;
     return st;
@@ -444,13 +469,13 @@ static void plan_free(plan *p)
     free(p->vectors);
 }
 
-eng_status eng__load_weights(eng_model *model, const eng_source *src, eng_serve_type serve_type,
-                             uint32_t n_threads, eng_error *err)
+eng_status eng__load_model(eng_model *model, const eng_source *src, bool digest,
+                           eng_serve_type serve_type, uint32_t n_threads, eng_error *err)
 {
     plan p = {.model = model, .src = src, .serve_type = serve_type};
     eng_status st = plan_make(&p, err);
     if (st == ENG_OK)
-        st = run_plan(&p, n_threads, err);
+        st = run_plan(&p, digest, n_threads, err);
     plan_free(&p);
     return st;
 }

@@ -22,12 +22,10 @@ static eng_status fill_model(eng_model *m, const char *path, const eng_weights *
     eng_status st = eng__source_open(&src, path, err);
     if (st != ENG_OK)
         return st;
-    st = eng__tokenizer_create(&m->tokenizer, eng__source_vocab(src), err);
+    if (weights)
+        st = eng__source_take_weights(src, weights, err);
     if (st == ENG_OK)
-        st = weights ? eng__source_take_weights(src, weights, err)
-                     : eng__source_digest(src, m->digest, err);
-    if (st == ENG_OK)
-        st = eng__load_weights(m, src, options->serve_type, options->n_threads, err);
+        st = eng__load_model(m, src, !weights, options->serve_type, options->n_threads, err);
     eng__source_close(src);
     return st;
 }

@@ -323,6 +323,26 @@ TEST(the_same_file_packs_the_same_bytes_with_any_number_of_threads)
     EXPECT_EQ(a->matrix_bytes, b->matrix_bytes);
     EXPECT(memcmp(a->matrices, b->matrices, a->matrix_bytes) == 0);
     EXPECT_STR(eng_model_digest(a), eng_model_digest(b));
+    char path[256], digest[65];
+    eng_error err;
+    snprintf(path, sizeof path, "%s/model.gguf", test_dir());
+    EXPECT_OK(eng_model_file_digest(path, digest, &err), err);
+    EXPECT_STR(eng_model_digest(a), digest);
     eng_model_unref(a);
     eng_model_unref(b);
+}
+
+TEST(of_several_faults_any_number_of_threads_tells_the_same)
+{
+    eng_error one, several;
+    eng_model *model;
+    gguf_bytes f = build(&(test_model_spec){.untied = true});
+    memset(f.data + f.len / 2, 0xff, f.len - f.len / 2); /* NaN in about every other tensor */
+    EXPECT_EQ(open_bytes(&model, &f, &(eng_model_options){.n_threads = 1}, &one), ENG_FORMAT);
+    for (int i = 0; i < 50; i++) {
+        EXPECT_EQ(open_bytes(&model, &f, &(eng_model_options){.n_threads = 4}, &several),
+                  ENG_FORMAT);
+        EXPECT_STR(several.text, one.text);
+    }
+    free(f.data);
 }
