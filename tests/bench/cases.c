@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -204,45 +205,83 @@ double case_open(const char *path, const char *kernels, eng_serve_type serve_typ
     return seconds;
 }
 
-static uint64_t read_file(const char *path, uint8_t *buffer)
+/* Adds what fn tells of a file, or of each file of a directory. */
+typedef uint64_t file_fn(int fd, uint8_t *buffer);
+
+static uint64_t visit_file(const char *path, file_fn *fn, uint8_t *buffer)
 {
-    uint64_t total = 0;
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return 0;
-    for (ssize_t n; (n = read(fd, buffer, READ_BUFFER)) > 0;)
-        total += (uint64_t)n;
+    const uint64_t told = fn(fd, buffer);
     close(fd);
-    return total;
+    return told;
 }
 
-static uint64_t read_directory(const char *path, uint8_t *buffer)
+static uint64_t visit_files(const char *path, file_fn *fn, uint8_t *buffer)
 {
     uint64_t total = 0;
     DIR *dir = opendir(path);
     if (!dir)
-        return 0;
+        return visit_file(path, fn, buffer);
     for (struct dirent *e; (e = readdir(dir)) != NULL;) {
         char name[4096];
         struct stat st;
         int n = snprintf(name, sizeof name, "%s/%s", path, e->d_name);
         if (n < (int)sizeof name && stat(name, &st) == 0 && S_ISREG(st.st_mode))
-            total += read_file(name, buffer);
+            total += visit_file(name, fn, buffer);
     }
     closedir(dir);
     return total;
 }
 
+static uint64_t read_file(int fd, uint8_t *buffer)
+{
+    uint64_t total = 0;
+    for (ssize_t n; (n = read(fd, buffer, READ_BUFFER)) > 0;)
+        total += (uint64_t)n;
+    return total;
+}
+
 double case_read_files(const char *path, uint64_t *bytes)
 {
-    struct stat st;
     uint8_t *buffer = malloc(READ_BUFFER);
     if (!buffer)
         die("out of memory");
     double begin = now_s();
-    bool is_directory = stat(path, &st) == 0 && S_ISDIR(st.st_mode);
-    *bytes = is_directory ? read_directory(path, buffer) : read_file(path, buffer);
+    *bytes = visit_files(path, read_file, buffer);
     double seconds = now_s() - begin;
     free(buffer);
     return seconds;
+}
+
+/* Pages of the file that the page cache still holds after it was asked to drop them; a kernel that
+ * will not tell says all. */
+static uint64_t drop_file(int fd, uint8_t *buffer)
+{
+    const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    struct stat st;
+    (void)buffer;
+    if (fstat(fd, &st) != 0 || st.st_size == 0)
+        return 0;
+    fsync(fd); /* pages that are not on disk yet cannot go */
+    (void)posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+    const size_t n = ((size_t)st.st_size + page - 1) / page;
+    uint64_t held = n;
+    unsigned char *here = malloc(n);
+    void *at = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, fd, 0);
+    if (here && at != MAP_FAILED && mincore(at, (size_t)st.st_size, here) == 0) {
+        held = 0;
+        for (size_t i = 0; i < n; i++)
+            held += here[i] & 1;
+    }
+    if (at != MAP_FAILED)
+        munmap(at, (size_t)st.st_size);
+    free(here);
+    return held;
+}
+
+bool case_drop_files(const char *path)
+{
+    return visit_files(path, drop_file, NULL) == 0;
 }
