@@ -15,7 +15,7 @@ typedef struct eng_backend {
     const eng_kernels *kernels;
     eng_team *team;
     float **attend_scratch;     /* [members] ENG_ATTEND_ROWS * T floats each */
-    const void **block_scratch; /* [members * 2 * max_blocks] */
+    const void **block_scratch; /* [members * 3 * max_blocks] */
     uint32_t max_blocks;
 } eng_backend;
 

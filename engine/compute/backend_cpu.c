@@ -10,7 +10,7 @@ enum {
     GEMM_ROW_BLOCK = 64,   /* activation rows that stay in cache against a run of groups */
     TASKS_A_MEMBER = 4,    /* pieces of a product a member gets on average */
     GEMM_RUN = 6,          /* groups that every kernel's tiles of 1, 2 or 3 groups divide */
-    ATTEND_ROWS_A_TASK = 8 /* positions of one span and kv head */
+    ATTEND_ROWS_A_TASK = 8 /* positions of one span, and one kv head or all */
 };
 
 static uint32_t min_u32(uint32_t a, uint32_t b)
@@ -217,20 +217,45 @@ void eng__op_store_kv(const eng_backend *be, const eng_kv_view *kv, const eng_ro
     eng__team_barrier(be->team);
 }
 
-/* Rows [r0, r1) of a span and one kv head: all query heads of its group. */
-static void attend_piece(const eng_backend *be, const eng_kv_view *kv, const eng_span *span,
-                         uint32_t head, uint32_t r0, uint32_t r1, const float *q, size_t ld_q,
-                         float *out, size_t ld_out, uint32_t window, uint32_t slot)
+typedef struct attend_op {
+    const eng_backend *be;
+    const eng_kv_view *kv;
+    const eng_span *spans;
+    const float *q;
+    size_t ld_q;
+    float *out;
+    size_t ld_out;
+    uint32_t n_spans, window, member;
+} attend_op;
+
+/* One kv head of a span's first `positions`. */
+typedef struct attend_keys {
+    const eng_span *span; /* NULL: none */
+    uint32_t head, positions;
+} attend_keys;
+
+static uint32_t list_blocks(const void **k, const eng_kv_view *kv, attend_keys keys)
+{
+    const uint32_t n = keys.span ? ceil_div(keys.positions, ENG_GROUP_ROWS) : 0;
+    for (uint32_t b = 0; b < n; b++)
+        k[b] = head_at(kv, keys.span->blocks[b], keys.head);
+    return n;
+}
+
+/* Rows [r0, r1) of a span and one kv head, all query heads of its group; `next` comes after it. */
+static void attend_piece(const attend_op *op, attend_keys keys, uint32_t r0, uint32_t r1,
+                         attend_keys next)
 {
     enum { MAX_GROUP = 4 }; /* query heads handed to the kernel at once */
+    const eng_backend *be = op->be;
+    const eng_kv_view *kv = op->kv;
+    const eng_span *span = keys.span;
     const uint32_t group = kv->n_head / kv->n_kv_head, d = kv->head_dim;
-    const uint32_t n_blocks = (span->pos0 + r1 - 1) / ENG_GROUP_ROWS + 1;
-    const void **kb = be->block_scratch + (size_t)slot * 2 * be->max_blocks;
-    const void **vb = kb + be->max_blocks;
-    for (uint32_t b = 0; b < n_blocks; b++) {
-        kb[b] = head_at(kv, span->blocks[b], head);
+    const void **kb = be->block_scratch + (size_t)op->member * 3 * be->max_blocks;
+    const void **vb = kb + be->max_blocks, **ahead = vb + be->max_blocks;
+    for (uint32_t b = 0, n = list_blocks(kb, kv, keys); b < n; b++)
         vb[b] = (const uint8_t *)kb[b] + kv->head_bytes / 2;
-    }
+    const uint32_t n_ahead = list_blocks(ahead, kv, next);
     const float *qs[ATTEND_ROWS_A_TASK * MAX_GROUP];
     float *outs[ATTEND_ROWS_A_TASK * MAX_GROUP];
     uint32_t first[ATTEND_ROWS_A_TASK * MAX_GROUP], last[ATTEND_ROWS_A_TASK * MAX_GROUP];
@@ -239,10 +264,10 @@ static void attend_piece(const eng_backend *be, const eng_kv_view *kv, const eng
         for (uint32_t r = r0; r < r1; r++) {
             const uint32_t pos = span->pos0 + r;
             for (uint32_t g = g0; g < min_u32(g0 + MAX_GROUP, group); g++, n++) {
-                const size_t row = span->row0 + r, col = (size_t)(head * group + g) * d;
-                qs[n] = q + row * ld_q + col;
-                outs[n] = out + row * ld_out + col;
-                first[n] = window && pos + 1 > window ? pos + 1 - window : 0;
+                const size_t row = span->row0 + r, col = (size_t)(keys.head * group + g) * d;
+                qs[n] = op->q + row * op->ld_q + col;
+                outs[n] = op->out + row * op->ld_out + col;
+                first[n] = op->window && pos + 1 > op->window ? pos + 1 - op->window : 0;
                 last[n] = pos;
             }
         }
@@ -255,9 +280,35 @@ static void attend_piece(const eng_backend *be, const eng_kv_view *kv, const eng
                                .head_dim = d,
                                .k_blocks = kb,
                                .v_blocks = vb,
+                               .next = ahead,
+                               .n_next = g0 ? 0 : n_ahead,
                                .f32 = kv->f32,
-                               .scores = be->attend_scratch[slot],
+                               .scores = be->attend_scratch[op->member],
                                .ld_scores = (size_t)be->max_blocks * ENG_GROUP_ROWS});
+    }
+}
+
+static uint32_t pieces_of(const eng_span *span)
+{
+    return ceil_div(span->n, ATTEND_ROWS_A_TASK);
+}
+
+/* Heads [h0, h0 + heads) of a piece of span s. A member's next task, where a task has all heads, is
+ * likely the next span's. */
+static void attend_heads(const attend_op *op, uint32_t s, uint32_t piece, uint32_t h0,
+                         uint32_t heads)
+{
+    const eng_span *span = &op->spans[s];
+    const uint32_t r0 = piece * ATTEND_ROWS_A_TASK, end = h0 + heads;
+    const uint32_t r1 = min_u32(r0 + ATTEND_ROWS_A_TASK, span->n);
+    const bool goes_on = heads == op->kv->n_kv_head && s + 1 < op->n_spans;
+    for (uint32_t h = h0; h < end; h++) {
+        attend_keys keys = {span, h, span->pos0 + r1}, next = {0};
+        if (h + 1 < end)
+            next = (attend_keys){span, h + 1, keys.positions};
+        else if (goes_on)
+            next = (attend_keys){span + 1, 0, span[1].pos0 + span[1].n};
+        attend_piece(op, keys, r0, r1, next);
     }
 }
 
@@ -265,18 +316,22 @@ void eng__op_attend(const eng_backend *be, const eng_kv_view *kv, const eng_span
                     uint32_t n_spans, const float *q, size_t ld_q, float *out, size_t ld_out,
                     uint32_t window, uint32_t member)
 {
-    /* Tasks count through spans from the last rows back to the first: the longest come first. */
-    for (uint32_t s = 0, before = 0, task = eng__team_next(be->team); s < n_spans; s++) {
-        const eng_span *span = &spans[s];
-        const uint32_t pieces = ceil_div(span->n, ATTEND_ROWS_A_TASK);
-        const uint32_t n_tasks = pieces * kv->n_kv_head;
-        for (; task - before < n_tasks; task = eng__team_next(be->team)) {
-            const uint32_t t = task - before, head = t % kv->n_kv_head;
-            const uint32_t r0 = (pieces - 1 - t / kv->n_kv_head) * ATTEND_ROWS_A_TASK;
-            attend_piece(be, kv, span, head, r0, min_u32(r0 + ATTEND_ROWS_A_TASK, span->n), q, ld_q,
-                         out, ld_out, window, member);
-        }
-        before += n_tasks;
+    const attend_op op = {be, kv, spans, q, ld_q, out, ld_out, n_spans, window, member};
+    uint32_t pieces = 0;
+    for (uint32_t s = 0; s < n_spans; s++)
+        pieces += pieces_of(&spans[s]);
+    /* All heads of a piece lie side by side in a block: one task, where that leaves enough. */
+    const bool many = pieces >= eng__team_size(be->team) * TASKS_A_MEMBER;
+    const uint32_t heads = many ? kv->n_kv_head : 1, runs = kv->n_kv_head / heads;
+    /* Tasks count through a span from its last rows back to the first: the longest come first. */
+    uint32_t s = 0, before = 0;
+    for (uint32_t t; (t = eng__team_share(be->team, member, pieces * runs)) != ENG_TEAM_DONE;) {
+        if (t < before) /* of another's share */
+            s = before = 0;
+        for (; t - before >= pieces_of(&spans[s]) * runs; s++)
+            before += pieces_of(&spans[s]) * runs;
+        const uint32_t piece = pieces_of(&spans[s]) - 1 - (t - before) / runs;
+        attend_heads(&op, s, piece, (t - before) % runs * heads, heads);
     }
     eng__team_barrier(be->team);
 }

@@ -99,7 +99,7 @@ static bool make_backend(eng_runtime *rt)
     be->team = rt->team;
     be->max_blocks = (rt->shape.n_ctx + ENG_GROUP_ROWS - 1) / ENG_GROUP_ROWS;
     const size_t scores = (size_t)ENG_ATTEND_ROWS * be->max_blocks * ENG_GROUP_ROWS;
-    if (!OWN(rt, be->block_scratch, (size_t)n * 2 * be->max_blocks) ||
+    if (!OWN(rt, be->block_scratch, (size_t)n * 3 * be->max_blocks) ||
         !OWN(rt, be->attend_scratch, n))
         return false;
     for (uint32_t i = 0; i < n; i++)

@@ -351,6 +351,8 @@ static inline void attend_run(const eng_kernels *k, attend_case *c, uint32_t q0,
                                  .head_dim = c->d,
                                  .k_blocks = kb,
                                  .v_blocks = vb,
+                                 .next = vb, /* any will do: it never shows */
+                                 .n_next = ATTEND_BLOCKS / 2,
                                  .f32 = c->f32,
                                  .scores = c->scores,
                                  .ld_scores = ATTEND_T});

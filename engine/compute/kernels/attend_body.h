@@ -34,6 +34,16 @@ INLINE void fetch_soon(const eng_attend_args *a, uint32_t block, size_t i, const
     __builtin_prefetch((const uint8_t *)a->v_blocks[block] + at);
 }
 
+/* What is attended next, a position's part of a block of K and V at a time: once, with the first of
+ * the outputs. */
+INLINE void fetch_next(const eng_attend_args *a, uint32_t pos, const bool f32)
+{
+    const size_t part = 2 * (size_t)a->head_dim * (f32 ? sizeof(float) : sizeof(uint16_t));
+    const uint8_t *at = (const uint8_t *)a->next[pos / BLOCK_T] + pos % BLOCK_T * part;
+    for (size_t i = 0; i < part; i += CACHE_LINE)
+        __builtin_prefetch(at + i);
+}
+
 /* scores[r][t] = q_r . k_t for nv vectors of positions, from vector v0 of the sequence on */
 INLINE void score_vectors(const attend_tile *t, uint32_t v0, const int nq, const int nv,
                           const bool f32)
@@ -129,6 +139,7 @@ INLINE void attend_values(const attend_tile *t, uint32_t r0, uint32_t d0, const 
     const eng_attend_args *a = t->args;
     vf acc[VALUE_ROWS][ATTEND_VALUES];
     const float *w[VALUE_ROWS];
+    const uint32_t fetch = nr < VALUE_ROWS && t->q0 == 0 && d0 == 0 ? a->n_next * BLOCK_T : 0;
     uint32_t last = 0, first = UINT32_MAX;
     for (int r = 0; r < nr; r++) {
         const uint32_t row = r0 + (uint32_t)r, q = t->q0 + row;
@@ -144,6 +155,8 @@ INLINE void attend_values(const attend_tile *t, uint32_t r0, uint32_t d0, const 
         for (; pos < to; pos++) {
             const size_t at = (size_t)(pos % BLOCK_T) * a->head_dim + d0;
             vf v[ATTEND_VALUES];
+            if (pos < fetch)
+                fetch_next(a, pos, f32);
             for (int j = 0; j < n; j++)
                 v[j] = load_kv(block, at + (size_t)(j * LANES), f32);
             for (int r = 0; r < nr; r++)

@@ -162,6 +162,9 @@ typedef struct eng_attend_args {
     uint32_t head_dim;           /* D, a multiple of 8 */
     const void *const *k_blocks; /* block b holds positions 16b..16b+15 */
     const void *const *v_blocks;
+    const void *const *next; /* n_next blocks, K and V of each in a row, that are attended after
+                                these: fetched meanwhile if rows are few */
+    uint32_t n_next;
     bool f32;
     float *scores; /* scratch: ENG_ATTEND_ROWS * (T rounded up to 16) */
     size_t ld_scores;
