@@ -53,7 +53,8 @@ typedef struct eng_linear_job {
     size_t ld_residual;
 } eng_linear_job;
 
-/* Up to 3 products with the same input. */
+/* Up to 3 products with the same input. `member` is the caller's number: of its share of the
+ * pieces. */
 void eng__op_linear(const eng_backend *be, const eng_linear_job *jobs, uint32_t n_jobs,
                     const eng_acts *acts, uint32_t m, uint32_t member);
 

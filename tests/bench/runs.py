@@ -1,4 +1,4 @@
-"""Programs that print JSON, run one at a time."""
+"""Programs that print JSON, run one at a time, and what is told of many figures."""
 
 import json
 import subprocess
@@ -27,3 +27,8 @@ def run_json(command, env=None, quiet=False):
             say(f"failed: {' '.join(command)}\n{done.stderr.strip()[-500:]}")
         return None
     return json.loads(done.stdout)
+
+
+def quantile(values, share):
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]

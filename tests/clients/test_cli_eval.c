@@ -209,27 +209,28 @@ TEST(a_seed_gives_its_interval_and_the_value_lies_in_it)
     done(&other);
 }
 
-/* Two prompts, one always right: a sample is of the one, of the other, or of both. */
-TEST(rows_of_one_prompt_are_drawn_together)
+/* Fifty rows of two prompts, one always right: a sample is of the one, of the other, or of both. */
+static told run_two_prompts(const char *header, const char *wins, const char *loses)
 {
-    char file[4096] = "prompt,result\n";
+    char file[4096] = "";
+    strcat(file, header);
     for (int i = 0; i < 50; i++)
-        strcat(file, i % 2 ? "x,win\n" : "y,loss\n");
+        strcat(file, i % 2 ? wins : loses);
     told t = run("win_rate", file);
     EXPECT_NEAR(find(&t, "win_rate", NULL)->low, 0, 1e-12);
     EXPECT_NEAR(find(&t, "win_rate", NULL)->high, 1, 1e-12);
+    return t;
+}
+
+TEST(rows_of_one_prompt_are_drawn_together)
+{
+    told t = run_two_prompts("prompt,result\n", "x,win\n", "y,loss\n");
     done(&t);
 }
 
-/* The rows of rows_of_one_prompt_are_drawn_together, whose prompts are numbers. */
 TEST(a_number_names_a_prompt_and_a_group_of_a_table)
 {
-    char file[4096] = "prompt,result,group\n";
-    for (int i = 0; i < 50; i++)
-        strcat(file, i % 2 ? "17,win,1\n" : "18,loss,true\n");
-    told t = run("win_rate", file);
-    EXPECT_NEAR(find(&t, "win_rate", NULL)->low, 0, 1e-12);
-    EXPECT_NEAR(find(&t, "win_rate", NULL)->high, 1, 1e-12);
+    told t = run_two_prompts("prompt,result,group\n", "17,win,1\n", "18,loss,true\n");
     EXPECT_NEAR(find(&t, "win_rate", "1")->value, 1, 1e-12);
     EXPECT_EQ(find(&t, "win_rate", "true")->rows, 25);
     done(&t);

@@ -7,22 +7,33 @@
 
 enum { BYTES = 5 << 20 };
 
-TEST(a_fresh_block_is_zero)
-{
-    uint8_t *block = eng_block_alloc(BYTES);
-    EXPECT(block);
-    for (size_t i = 0; i < BYTES; i += 997)
-        EXPECT_EQ(block[i], 0);
-    eng_block_free(block, BYTES);
-    eng_block_free(NULL, BYTES);
-}
-
-TEST(a_spared_block_serves_again_for_as_much_and_once)
+/* A block that has been written to and spared. */
+static uint8_t *spare_one(void)
 {
     uint8_t *block = eng_block_alloc(BYTES);
     EXPECT(block);
     memset(block, 7, BYTES);
     eng_block_spare(block, BYTES);
+    return block;
+}
+
+static void expect_zeroes_and_free(uint8_t *block, size_t bytes)
+{
+    EXPECT(block);
+    for (size_t i = 0; i < bytes; i += 997)
+        EXPECT_EQ(block[i], 0);
+    eng_block_free(block, bytes);
+}
+
+TEST(a_fresh_block_is_zero)
+{
+    expect_zeroes_and_free(eng_block_alloc(BYTES), BYTES);
+    eng_block_free(NULL, BYTES);
+}
+
+TEST(a_spared_block_serves_again_for_as_much_and_once)
+{
+    uint8_t *block = spare_one();
     uint8_t *again = eng_block_reuse(BYTES), *other = eng_block_reuse(BYTES);
     EXPECT(again == block);
     EXPECT(other && other != block);
@@ -36,27 +47,13 @@ TEST(a_spared_block_serves_again_for_as_much_and_once)
 
 TEST(a_block_of_another_size_is_fresh_and_the_spare_goes)
 {
-    uint8_t *block = eng_block_alloc(BYTES);
-    EXPECT(block);
-    memset(block, 7, BYTES);
-    eng_block_spare(block, BYTES);
-    uint8_t *larger = eng_block_reuse(2 * BYTES);
-    EXPECT(larger);
-    for (size_t i = 0; i < 2 * BYTES; i += 997)
-        EXPECT_EQ(larger[i], 0);
-    eng_block_free(larger, 2 * BYTES);
+    spare_one();
+    expect_zeroes_and_free(eng_block_reuse(2 * BYTES), 2 * BYTES);
 }
 
 TEST(what_is_allocated_as_ever_is_zero_beside_a_spare)
 {
-    uint8_t *block = eng_block_alloc(BYTES);
-    EXPECT(block);
-    memset(block, 7, BYTES);
-    eng_block_spare(block, BYTES);
-    uint8_t *fresh = eng_block_alloc(BYTES);
-    EXPECT(fresh);
-    for (size_t i = 0; i < BYTES; i += 997)
-        EXPECT_EQ(fresh[i], 0);
-    eng_block_free(fresh, BYTES);
+    spare_one();
+    expect_zeroes_and_free(eng_block_alloc(BYTES), BYTES);
     eng_block_spare(NULL, BYTES);
 }

@@ -1,5 +1,6 @@
 /* PPO's invariants: exact zeros where weights are equal, the same bits after every interruption,
  * publishes on the way. What it learns is shown by test_rlhf_science.c. */
+#include "count_forwards.h"
 #include "formats/gguf_write.h"
 #include "formats/source.h"
 #include "parallel_threads.h"
@@ -20,21 +21,6 @@ static const char *const TEXT =
     "under the lazy dog until the morning comes and the lazy dog wakes the quick brown fox\"}\n"
     "{\"text\":\"pack my box with five dozen liquor jugs and then pack my box with five dozen more "
     "until there is no room left in the box that was packed with five dozen liquor jugs\"}\n";
-
-/* ---- micro-batches that run forward are counted ---- */
-
-static uint64_t n_forward;
-
-void __real_eng_tape_forward(eng_tape *tape, const eng_net *net, const eng_pack *pack,
-                             const eng_dropout *dropout);
-void __wrap_eng_tape_forward(eng_tape *tape, const eng_net *net, const eng_pack *pack,
-                             const eng_dropout *dropout);
-void __wrap_eng_tape_forward(eng_tape *tape, const eng_net *net, const eng_pack *pack,
-                             const eng_dropout *dropout)
-{
-    n_forward++;
-    __real_eng_tape_forward(tape, net, pack, dropout);
-}
 
 /* Reward: how many of the completion's bytes are lower-case letters, over its length. */
 static double letters(void *ctx, const char *prompt, const char *completion)
@@ -151,11 +137,11 @@ static uint64_t forwards_of_job(const char *method_json)
 {
     mock_host *m = host_with_prompts(NULL);
     const mock_job spec = prompts(method_json);
-    n_forward = 0;
+    forwards.packs = 0;
     mock_host_must_run(m, &spec);
     mock_host_free(m);
     forget();
-    return n_forward;
+    return forwards.packs;
 }
 
 /* Old, reference and value pass, then both networks learn: 5 a micro-batch, but that the policy's

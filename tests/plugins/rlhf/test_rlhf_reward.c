@@ -1,6 +1,7 @@
 /* The reward model: one forward pass an output, a prompt's pairs together, ties without pairs,
  * demonstrations centred; and what it learns from synthetic preferences comes to the ceiling that
  * their noise sets. */
+#include "count_forwards.h"
 #include "base/random.h"
 #include "formats/text_out.h"
 #include "parallel_threads.h"
@@ -13,21 +14,6 @@
 
 #include <math.h>
 #include <stdlib.h>
-
-/* ---- sequences that run forward are counted ---- */
-
-static uint64_t n_forward;
-
-void __real_eng_tape_forward(eng_tape *tape, const eng_net *net, const eng_pack *pack,
-                             const eng_dropout *dropout);
-void __wrap_eng_tape_forward(eng_tape *tape, const eng_net *net, const eng_pack *pack,
-                             const eng_dropout *dropout);
-void __wrap_eng_tape_forward(eng_tape *tape, const eng_net *net, const eng_pack *pack,
-                             const eng_dropout *dropout)
-{
-    n_forward += pack->n_seqs;
-    __real_eng_tape_forward(tape, net, pack, dropout);
-}
 
 /* ---- small jobs ---- */
 
@@ -61,9 +47,9 @@ TEST(each_output_runs_forward_once_and_the_figures_are_those_of_all_pairs)
 {
     mock_host *m = host_with_ranks(NULL);
     const mock_job spec = rankings(ONE_STEP);
-    n_forward = 0;
+    forwards.sequences = 0;
     mock_host_must_run(m, &spec);
-    EXPECT_EQ(n_forward, 4 + 2 + 2);
+    EXPECT_EQ(forwards.sequences, 4 + 2 + 2);
     EXPECT_EQ(mock_host_last_step(m), 1);
     EXPECT_NEAR(mock_host_metric(m, 1, "loss"), log(2), 0.3);
     /* 5 + 1 + 1 pairs. Longer wins, c (6 tokens with its end) against a (4), d (2), b (4): right;
