@@ -21,7 +21,7 @@ struct label_sampler;
 struct metrics;
 struct plugin_host;
 
-/* The rooms behind the management routes; made by daemon.c, alive as long as the server. A room is
+/* The rooms behind the management routes; made by rooms.c, alive as long as the server. A room is
  * NULL until it is open: control_fns then answer 503 not_ready. */
 typedef struct control {
     const char *data_dir;

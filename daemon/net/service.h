@@ -1,5 +1,5 @@
 /* What the handlers of the routes share: the rooms behind the network. One per daemon, made by
- * daemon.c, outliving the server. Loop thread. */
+ * rooms.c, outliving the server. Loop thread. */
 #ifndef DAEMON_NET_SERVICE_H
 #define DAEMON_NET_SERVICE_H
 
