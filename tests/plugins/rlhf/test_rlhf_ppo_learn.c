@@ -1,113 +1,16 @@
-/* PPO's invariants: exact zeros where weights are equal, the same bits after every interruption,
+/* Learning from PPO's episodes: ratios of exactly 1, the same bits after every interruption,
  * publishes on the way. What it learns is shown by test_rlhf_science.c. */
 #include "count_forwards.h"
-#include "formats/gguf_write.h"
-#include "formats/source.h"
 #include "parallel_threads.h"
+#include "ppo_fixture.h"
 #include "rlhf/checkpoint.h"
-#include "rlhf_fixture.h"
-#include "train/train.h"
 #include "train/net.h"
+#include "train/train.h"
 
 #include <math.h>
 #include <stdlib.h>
-#include <unistd.h>
 
-static const char *const PROMPTS = "{\"prompt\":\"once upon\"}\n{\"prompt\":\"the cat\"}\n"
-                                   "{\"prompt\":\"why is\"}\n{\"prompt\":\"a\"}\n"
-                                   "{\"prompt\":\"hello there\"}\n";
-static const char *const TEXT =
-    "{\"text\":\"the quick brown fox jumps over the lazy dog and then the quick brown fox sleeps "
-    "under the lazy dog until the morning comes and the lazy dog wakes the quick brown fox\"}\n"
-    "{\"text\":\"pack my box with five dozen liquor jugs and then pack my box with five dozen more "
-    "until there is no room left in the box that was packed with five dozen liquor jugs\"}\n";
-
-/* Reward: how many of the completion's bytes are lower-case letters, over its length. */
-static double letters(void *ctx, const char *prompt, const char *completion)
-{
-    double n = 0, all = 0;
-    (void)ctx, (void)prompt;
-    for (const char *p = completion; *p; p++, all++)
-        n += *p >= 'a' && *p <= 'z';
-    return all > 0 ? n / all : -1;
-}
-
-static mock_host *host_with_prompts_of(const mock_options *options)
-{
-    mock_host *m = mock_host_create(options);
-    mock_host_policy(m, "base", make_model("base", "llama", false, 1));
-    mock_host_policy(m, "judge", make_model("judge", "llama", true, 5));
-    mock_host_file(m, "file-prompts", PROMPTS);
-    mock_host_file(m, "file-text", TEXT);
-    mock_host_endpoint(m, letters, NULL);
-    return m;
-}
-
-static mock_host *host_with_prompts(const eng_parallel *parallel)
-{
-    return host_with_prompts_of(&(mock_options){.dir = test_dir(), .parallel = parallel});
-}
-
-/* Learning rates far above the paper's, so that a few steps show. */
-#define FAST "\"learning_rate\":0.003,\"value_learning_rate\":0.003,\"warmup_iterations\":0,"
-#define BF16 "\"compute\":\"bf16\","
-#define SIZES(episodes, batch, minibatch)                                                          \
-    "\"episodes\":" #episodes ",\"batch_size\":" #batch ",\"minibatch_size\":" #minibatch          \
-    ",\"max_response_tokens\":6"
-#define HTTP(numbers) "{\"reward_model\":\"http:letters\",\"hyperparameters\":{" numbers "}}"
-
-static mock_job prompts(const char *method_json)
-{
-    return (mock_job){.method = "ppo",
-                      .model = "base",
-                      .training_file = "file-prompts",
-                      .method_json = method_json,
-                      .seed = 5};
-}
-
-static void forget(void)
-{
-    char command[512];
-    snprintf(command, sizeof command, "rm -rf '%s'/job '%s'/base '%s'/judge", test_dir(),
-             test_dir(), test_dir());
-    if (system(command) != 0)
-        FAIL("%s", command);
-}
-
-static void run_alone(const mock_job *spec, const eng_parallel *parallel,
-                      char id[INSTRUCTD_POLICY_ID_BYTES])
-{
-    mock_host *m = host_with_prompts(parallel);
-    mock_host_must_run(m, spec);
-    strcpy(id, mock_host_publish(m, mock_host_publishes(m) - 1)->id);
-    EXPECT_EQ(mock_host_samplers(m), 0);
-    mock_host_free(m);
-    forget();
-}
-
-/* ---- exact zeros ---- */
-
-static void expect_equal_at_first(const char *method_json)
-{
-    mock_host *m = host_with_prompts(NULL);
-    const mock_job spec = prompts(method_json);
-    mock_host_must_run(m, &spec);
-    EXPECT_EQ(mock_host_last_step(m), 3);
-    EXPECT(mock_host_metric(m, 1, "kl") == 0);
-    EXPECT(mock_host_metric(m, 1, "kl_k3") == 0);
-    EXPECT(mock_host_metric(m, 2, "kl") != 0);
-    for (uint64_t i = 1; i <= 3; i++) /* sum_t r_t = r - beta KL */
-        EXPECT_NEAR(mock_host_metric(m, i, "reward"),
-                    mock_host_metric(m, i, "rm_score") - 0.02 * mock_host_metric(m, i, "kl"), 1e-6);
-    mock_host_free(m);
-    forget();
-}
-
-TEST(at_first_the_policy_is_the_reference_to_the_last_bit)
-{
-    expect_equal_at_first(HTTP(FAST SIZES(24, 8, 8)));
-    expect_equal_at_first(HTTP(BF16 FAST SIZES(24, 8, 8)));
-}
+/* ---- ratios ---- */
 
 static void expect_first_ratios_of_1(const char *method_json)
 {
@@ -130,6 +33,16 @@ TEST(the_first_minibatch_after_each_rollout_has_ratio_1_exactly)
     expect_first_ratios_of_1(HTTP(BF16 FAST SIZES(40, 8, 8)));
     expect_first_ratios_of_1(HTTP(FAST SIZES(800, 160, 160))); /* several micro-batches */
     expect_first_ratios_of_1(HTTP(BF16 FAST SIZES(800, 160, 160)));
+}
+
+TEST(later_minibatches_and_epochs_move_away_from_1)
+{
+    mock_host *m = host_with_prompts(NULL);
+    const mock_job spec = prompts(HTTP(FAST "\"ppo_epochs\":2," SIZES(16, 16, 4)));
+    mock_host_must_run(m, &spec);
+    EXPECT(mock_host_metric(m, 1, "approx_kl") > 0);
+    EXPECT(!mock_host_had_event(m, "not exactly 1"));
+    mock_host_free(m);
 }
 
 /* Without any publish, since a gate looks too. */
@@ -155,18 +68,6 @@ TEST(the_old_pass_of_what_is_learnt_first_is_its_forward_too)
     EXPECT_EQ(epochs - one, 2 * 2);
 }
 
-/* The sampler is f32 here, the trainer is not. */
-TEST(a_job_in_bf16_sees_its_rounding_in_the_mismatch_and_weighs_for_it)
-{
-    mock_host *m = host_with_prompts(NULL);
-    const mock_job spec = prompts(HTTP(BF16 FAST SIZES(16, 16, 16)));
-    mock_host_must_run(m, &spec);
-    EXPECT(mock_host_metric(m, 1, "sampler_mismatch") > 1e-5);
-    EXPECT(mock_host_metric(m, 1, "is_weight_mean") != 1);
-    EXPECT_NEAR(mock_host_metric(m, 1, "is_weight_mean"), 1, 0.1);
-    mock_host_free(m);
-}
-
 TEST(every_second_of_an_iteration_belongs_to_a_part)
 {
     static const char *const collect[] = {"sampler_seconds", "rollout_seconds",   "score_seconds",
@@ -186,111 +87,6 @@ TEST(every_second_of_an_iteration_belongs_to_a_part)
     }
     EXPECT_NEAR(mock_host_metric(m, 2, "collect_seconds"), before, 1e-9 + 1e-9 * before);
     EXPECT_NEAR(mock_host_metric(m, 2, "learn_seconds"), after, 1e-9 + 1e-9 * after);
-    mock_host_free(m);
-}
-
-TEST(later_minibatches_and_epochs_move_away_from_1)
-{
-    mock_host *m = host_with_prompts(NULL);
-    const mock_job spec = prompts(HTTP(FAST "\"ppo_epochs\":2," SIZES(16, 16, 4)));
-    mock_host_must_run(m, &spec);
-    EXPECT(mock_host_metric(m, 1, "approx_kl") > 0);
-    EXPECT(!mock_host_had_event(m, "not exactly 1"));
-    mock_host_free(m);
-}
-
-TEST(an_f32_sampler_agrees_with_the_trainer_and_needs_no_weights)
-{
-    mock_host *m = host_with_prompts(NULL);
-    const mock_job spec = prompts(HTTP(FAST SIZES(32, 16, 8)));
-    mock_host_must_run(m, &spec);
-    for (uint64_t i = 1; i <= 2; i++) {
-        EXPECT(mock_host_metric(m, i, "sampler_mismatch") < 1e-4);
-        EXPECT(mock_host_metric(m, i, "sampler_mismatch_max") < 1e-3);
-        EXPECT(mock_host_metric(m, i, "is_weight_mean") == 1);
-    }
-    mock_host_free(m);
-}
-
-TEST(a_quantised_sampler_shows_in_the_mismatch_and_gets_weights)
-{
-    mock_host *m =
-        host_with_prompts_of(&(mock_options){.dir = test_dir(), .sampler = ENG_SERVE_Q8_0});
-    const mock_job spec = prompts(HTTP(FAST SIZES(16, 16, 16)));
-    mock_host_must_run(m, &spec);
-    EXPECT(mock_host_metric(m, 1, "sampler_mismatch") > 1e-5);
-    double weight = mock_host_metric(m, 1, "is_weight_mean");
-    EXPECT(weight != 1);
-    EXPECT_NEAR(weight, 1, 0.1);
-    /* The old log-probs are the trainer's own all the same. */
-    EXPECT(mock_host_metric(m, 1, "ratio_mean") == 1);
-    EXPECT(mock_host_metric(m, 1, "kl") == 0);
-    mock_host_free(m);
-}
-
-TEST(temperature_is_in_every_pass_alike)
-{
-    mock_host *m = host_with_prompts(NULL);
-    const mock_job spec = prompts(HTTP(FAST "\"temperature\":0.7," SIZES(32, 16, 16)));
-    mock_host_must_run(m, &spec);
-    EXPECT(mock_host_metric(m, 1, "kl") == 0);
-    for (uint64_t i = 1; i <= 2; i++) {
-        EXPECT(mock_host_metric(m, i, "ratio_mean") == 1);
-        EXPECT(mock_host_metric(m, i, "sampler_mismatch") < 1e-4);
-    }
-    mock_host_free(m);
-}
-
-TEST(a_missing_end_costs_its_penalty)
-{
-    mock_host *m = host_with_prompts(NULL);
-    const mock_job spec = prompts(HTTP("\"missing_eos_penalty\":3," SIZES(64, 64, 64)));
-    mock_host_must_run(m, &spec);
-    double cut = 1 - mock_host_metric(m, 1, "eos_rate");
-    EXPECT(cut > 0.5); /* six tokens of 259: an end is rare */
-    EXPECT_NEAR(mock_host_metric(m, 1, "reward"), mock_host_metric(m, 1, "rm_score") - 3 * cut,
-                1e-5);
-    mock_host_free(m);
-}
-
-/* The same weights with rows for adjacent rotary pairs, as GGUF has them. */
-static const char *as_gguf(const char *dir, const char *name)
-{
-    eng_source *src;
-    eng_error err;
-    EXPECT_OK(eng__source_open(&src, dir, &err), err);
-    EXPECT_OK(eng_gguf_write(src, in_dir(name), NULL, &err), err);
-    eng__source_close(src);
-    return in_dir(name);
-}
-
-TEST(reference_and_current_policy_may_have_another_layout)
-{
-    mock_host *m = host_with_prompts(NULL);
-    mock_host_policy(m, "pairs", as_gguf(in_dir("base"), "base.gguf"));
-    mock_job spec = prompts("{\"reward_model\":\"judge\",\"reference\":\"pairs\","
-                            "\"hyperparameters\":{\"learning_rate\":0," SIZES(16, 16, 16) "}}");
-    spec.publish_json = "{\"alias\":\"pairs\"}";
-    mock_host_must_run(m, &spec);
-    EXPECT_NEAR(mock_host_metric(m, 1, "kl"), 0, 1e-4);
-    const mock_publish *p = mock_host_publish(m, 0);
-    EXPECT_NEAR(mock_publish_measured(p, "kl_ref"), 0, 1e-4);
-    EXPECT_NEAR(mock_publish_measured(p, "lm_loss_rise"), 0, 1e-5);
-    EXPECT_NEAR(mock_publish_measured(p, "rm_delta"), 0, 1e-4);
-    mock_host_free(m);
-}
-
-TEST(an_alias_of_other_tokens_is_not_compared_with)
-{
-    mock_host *m = host_with_prompts(NULL);
-    mock_host_policy(m, "letters", make_letter_model("letters", false, 1, 32, 3));
-    mock_job spec = prompts(HTTP("\"learning_rate\":0," SIZES(16, 16, 16)));
-    spec.publish_json = "{\"alias\":\"letters\"}";
-    mock_host_must_run(m, &spec);
-    const mock_publish *p = mock_host_publish(m, 0);
-    EXPECT(isnan(mock_publish_measured(p, "rm_delta")));
-    EXPECT(isnan(mock_publish_measured(p, "lm_loss_rise")));
-    EXPECT(mock_publish_measured(p, "kl_ref") == 0);
     mock_host_free(m);
 }
 
@@ -449,76 +245,7 @@ TEST(a_reward_model_of_another_shape_has_a_tape_of_its_own)
     mock_host_free(m);
 }
 
-/* ---- rollouts that lag ---- */
-
-#define LAG "\"max_staleness\":1,"
-
-TEST(stale_rollouts_are_the_old_weights_and_get_importance_weights)
-{
-    mock_host *m = host_with_prompts(NULL);
-    const mock_job spec = prompts(HTTP(FAST LAG SIZES(40, 8, 8)));
-    mock_host_must_run(m, &spec);
-    EXPECT_EQ(mock_host_last_step(m), 5);
-    for (uint64_t i = 1; i <= 5; i++) {
-        EXPECT(mock_host_metric(m, i, "staleness") == (i > 1));
-        /* The ratio is to the weights that the iteration began with, whoever drew. */
-        EXPECT(mock_host_metric(m, i, "ratio_mean") == 1);
-        EXPECT(mock_host_metric(m, i, "approx_kl") == 0);
-    }
-    EXPECT(mock_host_metric(m, 1, "is_weight_mean") == 1);
-    EXPECT(mock_host_metric(m, 1, "sampler_mismatch") < 1e-4);
-    for (uint64_t i = 2; i <= 5; i++) { /* one update lies between */
-        EXPECT(mock_host_metric(m, i, "is_weight_mean") != 1);
-        EXPECT_NEAR(mock_host_metric(m, i, "is_weight_mean"), 1, 0.1);
-        EXPECT(mock_host_metric(m, i, "sampler_mismatch") > 1e-3);
-    }
-    EXPECT_EQ(mock_host_samplers(m), 0);
-    mock_host_free(m);
-}
-
-/* Weights that never move make stale rollouts fresh ones. */
-TEST(what_is_drawn_depends_on_the_iteration_and_the_weights_alone)
-{
-    static const char *const numbers[] = {
-        HTTP("\"learning_rate\":0,\"value_learning_rate\":0," SIZES(24, 8, 8)),
-        HTTP("\"learning_rate\":0,\"value_learning_rate\":0," LAG SIZES(24, 8, 8))};
-    static const char *const names[] = {"rm_score", "kl", "response_tokens", "eos_rate", "entropy"};
-    double seen[2][3][5];
-    for (int lag = 0; lag < 2; lag++) {
-        mock_host *m = host_with_prompts(NULL);
-        const mock_job spec = prompts(numbers[lag]);
-        mock_host_must_run(m, &spec);
-        for (uint64_t i = 0; i < 3; i++)
-            for (int k = 0; k < 5; k++)
-                seen[lag][i][k] = mock_host_metric(m, i + 1, names[k]);
-        mock_host_free(m);
-        forget();
-    }
-    for (int i = 0; i < 3; i++)
-        for (int k = 0; k < 5; k++)
-            EXPECT(seen[1][i][k] == seen[0][i][k]);
-}
-
-TEST(a_host_that_cannot_draw_beside_a_job_is_told_before_it_starts)
-{
-    mock_host *m = host_with_prompts(NULL);
-    char param[64], err[512];
-    instructd_host *table = (instructd_host *)(uintptr_t)mock_host_table(m);
-    table->size = offsetof(instructd_host, generate_begin);
-    mock_job spec = prompts(HTTP(FAST LAG SIZES(16, 8, 8)));
-    EXPECT_EQ(mock_host_run(m, &spec, param, err), INSTRUCTD_E_UNSUPPORTED);
-    EXPECT_STR(param, "max_staleness");
-    spec.method_json = HTTP(FAST SIZES(16, 8, 8));
-    mock_host_must_run(m, &spec);
-    mock_host_free(m);
-}
-
 /* ---- the same bits ---- */
-
-#define WHOLE_OF(more)                                                                             \
-    "{\"reward_model\":\"judge\",\"pretrain\":\"file-text\",\"hyperparameters\":{"                 \
-    "\"ptx_ratio\":1," more FAST SIZES(32, 8, 4) "}}"
-#define WHOLE WHOLE_OF("")
 
 static void expect_same_on_three_threads(const char *method_json)
 {
@@ -588,29 +315,6 @@ TEST(so_does_one_that_computes_in_bf16)
 TEST(so_does_one_whose_rollouts_lag)
 {
     expect_resumes(WHOLE_OF(LAG));
-}
-
-/* The weights that drew the second iteration's episodes are gone when it is left before its first
- * update. */
-TEST(a_checkpoint_keeps_the_rollouts_that_wait)
-{
-    char whole[INSTRUCTD_POLICY_ID_BYTES], param[64], err[512];
-    mock_job spec = prompts(WHOLE_OF(LAG));
-    run_alone(&spec, NULL, whole);
-    mock_host *m = host_with_prompts(NULL);
-    int code = INSTRUCTD_E_STOPPED;
-    for (uint64_t poll = 1; access(in_dir("job/step-000000000001"), F_OK) != 0; poll++) {
-        EXPECT_EQ(code, INSTRUCTD_E_STOPPED);
-        mock_host_stop_at_poll(m, poll);
-        code = mock_host_run(m, &spec, param, err);
-    }
-    EXPECT_EQ(code, INSTRUCTD_E_STOPPED);
-    EXPECT(access(in_dir("job/step-000000000001/rollouts.bin"), F_OK) == 0);
-    mock_host_stop_at_poll(m, 0);
-    spec.resumed = true;
-    mock_host_must_run(m, &spec);
-    EXPECT_STR(mock_host_publish(m, 0)->id, whole);
-    mock_host_free(m);
 }
 
 /* An alias that moves meanwhile, as one does that the job itself publishes to, must not change what
@@ -696,6 +400,43 @@ TEST(a_pause_between_publishes_loses_none)
     mock_host_free(m);
 }
 
+TEST(an_alias_of_other_tokens_is_not_compared_with)
+{
+    mock_host *m = host_with_prompts(NULL);
+    mock_host_policy(m, "letters", make_letter_model("letters", false, 1, 32, 3));
+    mock_job spec = prompts(HTTP("\"learning_rate\":0," SIZES(16, 16, 16)));
+    spec.publish_json = "{\"alias\":\"letters\"}";
+    mock_host_must_run(m, &spec);
+    const mock_publish *p = mock_host_publish(m, 0);
+    EXPECT(isnan(mock_publish_measured(p, "rm_delta")));
+    EXPECT(isnan(mock_publish_measured(p, "lm_loss_rise")));
+    EXPECT(mock_publish_measured(p, "kl_ref") == 0);
+    mock_host_free(m);
+}
+
+/* Away once the 16 episodes are scored: for the gate. */
+static double away_at_the_end(void *ctx, const char *prompt, const char *completion)
+{
+    unsigned *asked = ctx;
+    (void)prompt, (void)completion;
+    return ++*asked > 16 ? (double)NAN : 1;
+}
+
+TEST(a_result_that_cannot_be_measured_is_kept_without_a_name)
+{
+    mock_host *m = host_with_prompts(NULL);
+    unsigned asked = 0;
+    mock_host_endpoint(m, away_at_the_end, &asked);
+    mock_job spec = prompts(HTTP(SIZES(16, 16, 16)));
+    spec.publish_json = "{\"alias\":\"instruct\"}";
+    mock_host_must_run(m, &spec);
+    EXPECT(asked > 16);
+    EXPECT_EQ(mock_host_publishes(m), 1);
+    EXPECT_STR(mock_host_publish(m, 0)->alias, "");
+    EXPECT(mock_host_had_event(m, "instruct stays as it is: the reward of completion 0 is"));
+    mock_host_free(m);
+}
+
 /* ---- refusals ---- */
 
 static void expect_refused(mock_host *m, const char *method_json, const char *param,
@@ -721,58 +462,6 @@ TEST(networks_of_other_tokens_are_refused)
     spec.method_json = "{\"reward_model\":\"judge\"}";
     EXPECT_EQ(mock_host_run(m, &spec, param, err), INSTRUCTD_E_INVALID);
     EXPECT_STR(err, "reward_model: its tokenizer has 259 tokens, the policy's 16");
-    mock_host_free(m);
-}
-
-TEST(an_endpoint_that_is_away_fails_the_job_and_no_sampler_is_left)
-{
-    mock_host *m = host_with_prompts(NULL);
-    char param[64], err[512];
-    mock_host_endpoint(m, NULL, NULL);
-    const mock_job spec = prompts(HTTP(SIZES(16, 16, 16)));
-    EXPECT_EQ(mock_host_run(m, &spec, param, err), INSTRUCTD_E_NOT_FOUND);
-    EXPECT(strstr(err, "no such endpoint"));
-    EXPECT_EQ(mock_host_samplers(m), 0);
-    mock_host_free(m);
-}
-
-static double not_a_number(void *ctx, const char *prompt, const char *completion)
-{
-    (void)ctx, (void)prompt, (void)completion;
-    return (double)NAN;
-}
-
-TEST(a_reward_that_is_no_number_fails_the_job)
-{
-    mock_host *m = host_with_prompts(NULL);
-    char param[64], err[512];
-    mock_host_endpoint(m, not_a_number, NULL);
-    const mock_job spec = prompts(HTTP(SIZES(16, 16, 16)));
-    EXPECT_EQ(mock_host_run(m, &spec, param, err), INSTRUCTD_E_NOT_FINITE);
-    EXPECT_EQ(mock_host_publishes(m), 0);
-    mock_host_free(m);
-}
-
-/* Away once the 16 episodes are scored: for the gate. */
-static double away_at_the_end(void *ctx, const char *prompt, const char *completion)
-{
-    unsigned *asked = ctx;
-    (void)prompt, (void)completion;
-    return ++*asked > 16 ? (double)NAN : 1;
-}
-
-TEST(a_result_that_cannot_be_measured_is_kept_without_a_name)
-{
-    mock_host *m = host_with_prompts(NULL);
-    unsigned asked = 0;
-    mock_host_endpoint(m, away_at_the_end, &asked);
-    mock_job spec = prompts(HTTP(SIZES(16, 16, 16)));
-    spec.publish_json = "{\"alias\":\"instruct\"}";
-    mock_host_must_run(m, &spec);
-    EXPECT(asked > 16);
-    EXPECT_EQ(mock_host_publishes(m), 1);
-    EXPECT_STR(mock_host_publish(m, 0)->alias, "");
-    EXPECT(mock_host_had_event(m, "instruct stays as it is: the reward of completion 0 is"));
     mock_host_free(m);
 }
 
