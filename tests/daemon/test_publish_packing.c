@@ -1,0 +1,181 @@
+/* Where a publish packs weights, and into what: on the publisher's worker, never on the thread that
+ * asks; into memory of which the process keeps one block to spare, however many publishes follow
+ * one another. Linked with -Wl,--wrap of the calls below. */
+#include "base/block.h"
+#include "base/thread_roles.h"
+#include "daemon/publish_fixture.h"
+#include "policy/state.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+/* ---- blocks of weights ---- */
+
+enum { BLOCKS = 64 };
+
+/* Of each block that weights were packed into and that the system has not got back. */
+static struct {
+    pthread_mutex_t mutex; /* recursive: sparing a block frees another */
+    void *block[BLOCKS];   /* (m) or NULL */
+    bool spare[BLOCKS];    /* (m) */
+    uint32_t packed;       /* (m) */
+    pthread_t packer;      /* (m) of the last */
+    uint32_t lost;         /* (m) blocks there was no place for */
+    uint32_t most_spare;   /* (m) ever at once */
+} blocks = {.mutex = PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP};
+
+void *__real_eng_block_reuse(size_t bytes);
+void __real_eng_block_spare(void *block, size_t bytes);
+int __real_munmap(void *block, size_t bytes);
+void *__wrap_eng_block_reuse(size_t bytes);
+void __wrap_eng_block_spare(void *block, size_t bytes);
+int __wrap_munmap(void *block, size_t bytes);
+
+/* Under the mutex: where a block stands, or a free place; NULL for neither. */
+static void **find_block(void *block)
+{
+    for (size_t i = 0; i < BLOCKS; i++)
+        if (blocks.block[i] == block)
+            return &blocks.block[i];
+    return NULL;
+}
+
+/* Under the mutex. */
+static uint32_t count_blocks(bool spare)
+{
+    uint32_t n = 0;
+    for (size_t i = 0; i < BLOCKS; i++)
+        n += blocks.block[i] && blocks.spare[i] == spare;
+    return n;
+}
+
+/* Under the mutex. */
+static void note_block(void *block, bool spare)
+{
+    void **at = find_block(block);
+    if (!at)
+        at = find_block(NULL);
+    if (!at) {
+        blocks.lost++;
+        return;
+    }
+    *at = block;
+    blocks.spare[at - blocks.block] = spare;
+    if (count_blocks(true) > blocks.most_spare)
+        blocks.most_spare = count_blocks(true);
+}
+
+void *__wrap_eng_block_reuse(size_t bytes)
+{
+    pthread_mutex_lock(&blocks.mutex);
+    void *block = __real_eng_block_reuse(bytes);
+    if (block)
+        note_block(block, false);
+    blocks.packed++;
+    blocks.packer = pthread_self();
+    pthread_mutex_unlock(&blocks.mutex);
+    return block;
+}
+
+void __wrap_eng_block_spare(void *block, size_t bytes)
+{
+    pthread_mutex_lock(&blocks.mutex);
+    __real_eng_block_spare(block, bytes);
+    if (block)
+        note_block(block, true);
+    pthread_mutex_unlock(&blocks.mutex);
+}
+
+int __wrap_munmap(void *block, size_t bytes)
+{
+    pthread_mutex_lock(&blocks.mutex);
+    void **at = find_block(block);
+    if (at)
+        *at = NULL;
+    const int rc = __real_munmap(block, bytes);
+    pthread_mutex_unlock(&blocks.mutex);
+    return rc;
+}
+
+static uint32_t packed_so_far(void)
+{
+    pthread_mutex_lock(&blocks.mutex);
+    const uint32_t n = blocks.packed;
+    pthread_mutex_unlock(&blocks.mutex);
+    return n;
+}
+
+TEST(publishes_in_a_row_hold_one_spare_block)
+{
+    enum { PUBLISHES = 12 };
+    lab l;
+    lab_open(&l, NULL);
+    const uint32_t before = packed_so_far();
+    for (int i = 0; i < PUBLISHES; i++)
+        lab_publish(&l, "instruct");
+    EXPECT_EQ(packed_so_far() - before, PUBLISHES);
+    lab_close(&l); /* the last policies go, and the reaper with what it had to do */
+    EXPECT_EQ(blocks.lost, 0);
+    EXPECT_EQ(blocks.most_spare, 1);
+    EXPECT_EQ(count_blocks(true), 1);
+    EXPECT_EQ(count_blocks(false), 0);
+}
+
+/* ---- threads ---- */
+
+static atomic_uint threads_begun;
+
+int __real_pthread_create(pthread_t *thread, const pthread_attr_t *attributes,
+                          void *(*fn)(void *arg), void *arg);
+int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes,
+                          void *(*fn)(void *arg), void *arg);
+int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes,
+                          void *(*fn)(void *arg), void *arg)
+{
+    atomic_fetch_add(&threads_begun, 1);
+    return __real_pthread_create(thread, attributes, fn, arg);
+}
+
+static void tell_self(void *thread)
+{
+    assert_may_wait(); /* of what serving waits for, it is neither */
+    *(pthread_t *)thread = pthread_self();
+}
+
+/* Weights have been packed since there were `packed` blocks, by the publisher's worker, which
+ * nobody helped. */
+static void expect_packed_by_worker(lab *l, uint32_t packed, unsigned begun)
+{
+    pthread_t self;
+    publisher_run(l->publisher, tell_self, &self);
+    EXPECT(!pthread_equal(self, pthread_self()));
+    pthread_mutex_lock(&blocks.mutex);
+    const bool any = blocks.packed > packed, by_worker = pthread_equal(blocks.packer, self);
+    pthread_mutex_unlock(&blocks.mutex);
+    EXPECT(any);
+    EXPECT(by_worker);
+    EXPECT_EQ(threads_begun, begun);
+}
+
+TEST(weights_are_packed_by_the_publishers_worker_whoever_asks)
+{
+    lab l;
+    char raw[POLICY_ID_CHARS + 1];
+    lab_open(&l, NULL);
+    unsigned begun = threads_begun;
+    uint32_t packed = packed_so_far();
+    lab_publish(&l, "instruct");
+    expect_packed_by_worker(&l, packed, begun);
+    packed = packed_so_far();
+    const publish_weights w = lab_request(&l, NULL).weights;
+    EXPECT_EQ(publisher_load_raw(l.publisher, &w, raw, &l.err), PUBLISH_OK);
+    expect_packed_by_worker(&l, packed, begun);
+    publisher_unload(l.publisher, raw);
+    const char *spare = lab_publish(&l, NULL);
+    lab_restart(&l); /* which brings in the previous policy meanwhile, perhaps */
+    begun = threads_begun;
+    packed = packed_so_far();
+    EXPECT_EQ(publisher_ensure(l.publisher, spare, &l.err), PUBLISH_OK);
+    expect_packed_by_worker(&l, packed, begun);
+    lab_close(&l);
+}
