@@ -225,11 +225,11 @@ struct instructd_host {
     /* -- results -- */
 
     /* Writes the weights as a policy (crash-safe), checks and gates them, and moves the alias while
-     * traffic goes on. id receives the new policy's id. On INSTRUCTD_E_REFUSED (by a gate, or
-     * because somebody moved the alias meanwhile) nothing moved, an event tells why, and the job
-     * may go on. The first publish of a job that moves no alias, or the last one, is the job's
-     * result
-     * (`fine_tuned_model`). [job] */
+     * traffic goes on. id receives the new policy's id, and an event of the host's tells it. On
+     * INSTRUCTD_E_REFUSED (by a gate, or because somebody moved the alias meanwhile) nothing moved,
+     * an event of the host's tells why, and the job may go on. Other failures, and all of a publish
+     * without an alias, stand in `err` alone: end with it, or tell it. The first publish of a job
+     * that moves no alias, or the last one, is the job's result (`fine_tuned_model`). [job] */
     int (*publish)(instructd_job *job, const instructd_publish *publish, char *id, char *err);
 
     /* -- since 1.1: ask with INSTRUCTD_HAS -- */

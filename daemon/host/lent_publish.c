@@ -208,9 +208,11 @@ static int do_publish(void *arg)
         note(c);
         return INSTRUCTD_OK;
     }
-    job_tell(c->job->rooms, c->job->row.id, "warn", NULL, "Step %llu: not published: %.400s",
-             (unsigned long long)c->publish->step, why.text);
-    return train_job_fail(c->err, train_job_code_of(result), "%.400s", why.text);
+    rc = train_job_code_of(result);
+    if (rc == INSTRUCTD_E_REFUSED && c->publish->alias) /* the rest is told by who gets it */
+        job_tell(c->job->rooms, c->job->row.id, "warn", NULL, "Step %llu: not published: %.400s",
+                 (unsigned long long)c->publish->step, why.text);
+    return train_job_fail(c->err, rc, "%.400s", why.text);
 }
 
 static int publish(instructd_job *job, const instructd_publish *p, char *id, char *err)

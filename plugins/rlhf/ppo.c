@@ -351,7 +351,7 @@ static publish_order result_of(const ppo *p, gate *g)
                            .step = p->state.iteration};
 }
 
-/* On the way a publish that fails is an event: training goes on, and so does serving. */
+/* On the way a publish that fails ends nothing: training goes on, and so does serving. */
 static job_code publish_now_and_then(ppo *p, gate *g, eng_error *err)
 {
     const job_publish *wish = &p->job->publish;
@@ -362,14 +362,9 @@ static job_code publish_now_and_then(ppo *p, gate *g, eng_error *err)
     const publish_order result = result_of(p, g);
     bool moved;
     job_code code = publish_to_alias(p->job, &result, &moved, err);
-    if (code == INSTRUCTD_E_STOPPED)
-        return code;
-    p->state.offered = now;
     if (code == INSTRUCTD_OK)
-        return code;
-    host_event(&p->job->host, INSTRUCTD_LOG_WARN, "iteration %llu: not published: %.400s",
-               (unsigned long long)p->state.iteration, err->text);
-    return INSTRUCTD_OK;
+        p->state.offered = now;
+    return code;
 }
 
 /* ---- the whole ---- */

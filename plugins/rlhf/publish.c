@@ -38,10 +38,12 @@ job_code publish_to_alias(const job *j, const publish_order *order, bool *moved,
     if (code == INSTRUCTD_OK)
         code = publish(j, order, j->publish.alias, measured, n, id, err);
     *moved = code == INSTRUCTD_OK;
-    if (*moved)
-        host_event(&j->host, INSTRUCTD_LOG_INFO, "step %llu: %s is now %s",
-                   (unsigned long long)order->step, j->publish.alias, id);
-    return code == INSTRUCTD_E_REFUSED ? INSTRUCTD_OK : code; /* the host's event tells why */
+    if (code == INSTRUCTD_OK || code == INSTRUCTD_E_STOPPED)
+        return code;
+    if (code != INSTRUCTD_E_REFUSED) /* the host tells of refusals, and of what is published */
+        host_event(&j->host, INSTRUCTD_LOG_WARN, "step %llu: %s stays as it is: %.380s",
+                   (unsigned long long)order->step, j->publish.alias, err->text);
+    return INSTRUCTD_OK;
 }
 
 job_code publish_result(const job *j, const publish_order *order, eng_error *err)
@@ -49,10 +51,7 @@ job_code publish_result(const job *j, const publish_order *order, eng_error *err
     char id[INSTRUCTD_POLICY_ID_BYTES];
     bool moved = false;
     job_code code = j->publish.alias ? publish_to_alias(j, order, &moved, err) : INSTRUCTD_OK;
-    if (moved || code == INSTRUCTD_E_STOPPED)
+    if (moved || code != INSTRUCTD_OK)
         return code;
-    if (code != INSTRUCTD_OK)
-        host_event(&j->host, INSTRUCTD_LOG_WARN, "step %llu: %s stays as it is: %.380s",
-                   (unsigned long long)order->step, j->publish.alias, err->text);
     return publish(j, order, NULL, NULL, 0, id, err);
 }

@@ -15,8 +15,8 @@ typedef struct publish_order {
     uint64_t step;
 } publish_order;
 
-/* Offers the weights to the job's alias. *moved tells whether it took them; a refusal is no
- * error, and an event of the host's. */
+/* Offers the weights to the job's alias. *moved tells whether it took them; that it did not, for
+ * whatever reason, is an event, the host's or ours, and no error. INSTRUCTD_E_STOPPED alone is. */
 ENG_MUST_CHECK job_code publish_to_alias(const job *j, const publish_order *order, bool *moved,
                                          eng_error *err);
 

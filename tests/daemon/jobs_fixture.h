@@ -255,15 +255,15 @@ static inline void wake_plugin(const char *id)
     test_write_file(path, "", 0);
 }
 
-/* Has the job an event whose message holds this? */
-static inline bool has_event(const scene *s, const char *id, const char *part)
+/* The job's events whose message holds this. */
+static inline uint32_t count_events(const scene *s, const char *id, const char *part)
 {
     store_event *rows;
     size_t n;
-    bool found = false;
+    uint32_t found = 0;
     STORE_GOOD(store_event_since(s->options.store, id, 0, 10000, &rows, &n, &err));
     for (size_t i = 0; i < n; i++) {
-        found = found || strstr(rows[i].message, part);
+        found += strstr(rows[i].message, part) != NULL;
         store_event_free(&rows[i]);
     }
     free(rows);
@@ -273,8 +273,8 @@ static inline bool has_event(const scene *s, const char *id, const char *part)
 /* A job's last words follow its last status. */
 static inline void expect_event(const scene *s, const char *id, const char *part)
 {
-    bool found = has_event(s, id, part);
-    for (int i = 0; i < 5000 && !found; i++, found = has_event(s, id, part))
+    bool found = count_events(s, id, part) > 0;
+    for (int i = 0; i < 5000 && !found; i++, found = count_events(s, id, part) > 0)
         usleep(2000);
     if (!found)
         FAIL("no event of %s says \"%s\"", id, part);

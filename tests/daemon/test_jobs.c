@@ -343,7 +343,7 @@ TEST(a_pause_asked_for_survives_the_end_of_the_daemon)
     STORE_GOOD(store_job_request(s.options.store, "ftjob-1", STORE_JOB_LIVE, true, false, &err));
     scene_start_jobs(&s);
     await_status(&s, "ftjob-1", STORE_JOB_PAUSED);
-    EXPECT(!has_event(&s, "ftjob-1", "The job goes on"));
+    EXPECT_EQ(count_events(&s, "ftjob-1", "The job goes on"), 0);
     STORE_GOOD(jobs_resume(s.jobs, "ftjob-1", &row, &err));
     store_job_free(&row);
     await_status(&s, "ftjob-1", STORE_JOB_SUCCEEDED);
@@ -521,9 +521,26 @@ TEST(a_gate_holds_what_the_job_set_and_what_was_measured)
     EXPECT_NEAR(bound_of("max_seconds"), 60, 0);
     EXPECT_NEAR(bound_of("max_lm_loss_rise"), 0.05, 0);
     expect_event(&s, id, "Step 1: not published: gate max_kl_ref is 2, measured was 3");
+    EXPECT_EQ(count_events(&s, id, "max_kl_ref"), 1);
     store_job row = get_job(&s, id);
     EXPECT(!row.fine_tuned_model);
     store_job_free(&row);
+    scene_close(&s);
+}
+
+/* The plugin ends with what is no refusal, and the job's end tells it. */
+TEST(a_publish_that_fails_is_told_once)
+{
+    scene s = scene_begin();
+    scene_file(&s, "file-a", "step\n");
+    fake.result_to_give = PUBLISH_NO_MEMORY;
+    const char *id = create_job(&s, (wish){.n_steps = 1,
+                                           .deed = "publish",
+                                           .at_step = 1,
+                                           .publish_json = "{\"alias\":\"instruct\"}"});
+    await_status(&s, id, STORE_JOB_FAILED);
+    expect_event(&s, id, "The job failed: gate max_kl_ref is 2, measured was 3");
+    EXPECT_EQ(count_events(&s, id, "max_kl_ref"), 1);
     scene_close(&s);
 }
 

@@ -52,6 +52,7 @@ struct mock_host {
 
     uint64_t polls, stop_at, pause_at, last_step;
     uint32_t refusals;
+    int refusal; /* the code */
     metric_row *metrics;
     size_t n_metrics, cap_metrics;
     char *events[MAX_EVENTS];
@@ -104,7 +105,13 @@ void mock_host_pause_at_step(mock_host *m, uint64_t step)
 
 void mock_host_refuse(mock_host *m, uint32_t n)
 {
+    mock_host_fail_publishes(m, n, INSTRUCTD_E_REFUSED);
+}
+
+void mock_host_fail_publishes(mock_host *m, uint32_t n, int code)
+{
     m->refusals = n;
+    m->refusal = code;
 }
 
 uint64_t mock_host_polls(const mock_host *m)
@@ -171,12 +178,17 @@ double mock_host_metric(const mock_host *m, uint64_t step, const char *name)
     return NAN;
 }
 
+uint32_t mock_host_events(const mock_host *m, const char *part)
+{
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < m->n_events; i++)
+        n += strstr(m->events[i], part) != NULL;
+    return n;
+}
+
 bool mock_host_had_event(const mock_host *m, const char *part)
 {
-    for (uint32_t i = 0; i < m->n_events; i++)
-        if (strstr(m->events[i], part))
-            return true;
-    return false;
+    return mock_host_events(m, part) > 0;
 }
 
 /* ---- files and policies ---- */
@@ -454,6 +466,16 @@ static eng_status write_policy(mock_host *m, const instructd_publish *publish, c
     return ENG_OK;
 }
 
+/* As the host does. */
+static void tell_published(instructd_job *job, const instructd_publish *publish, const char *id)
+{
+    char line[256];
+    snprintf(line, sizeof line,
+             publish->alias ? "Step %llu: published %s as %s" : "Step %llu: kept as %s",
+             (unsigned long long)publish->step, id, publish->alias);
+    on_event(job, INSTRUCTD_LOG_INFO, line, NULL);
+}
+
 static int on_publish(instructd_job *job, const instructd_publish *publish, char *id, char *err)
 {
     mock_host *m = of_job(job);
@@ -470,14 +492,17 @@ static int on_publish(instructd_job *job, const instructd_publish *publish, char
         m->refusals--;
         m->n_publishes++;
         p->refused = true;
-        on_event(job, INSTRUCTD_LOG_WARN, "not published: the gate of the test", NULL);
-        return refuse(err, INSTRUCTD_E_REFUSED, "the gate of the test", publish->alias);
+        if (m->refusal ==
+            INSTRUCTD_E_REFUSED) /* the rest is told by who gets it, as with the host */
+            on_event(job, INSTRUCTD_LOG_WARN, "not published: the gate of the test", NULL);
+        return refuse(err, m->refusal, "the gate of the test", publish->alias);
     }
     if (write_policy(m, publish, base->path, id, path, &why) != ENG_OK)
         return refuse(err, INSTRUCTD_E_NOT_FINITE, "publish", why.text);
     m->n_publishes++;
     snprintf(p->id, sizeof p->id, "%s", id);
     p->path = add_policy(m, publish->alias ? publish->alias : id, id, path)->path;
+    tell_published(job, publish, id);
     return INSTRUCTD_OK;
 }
 

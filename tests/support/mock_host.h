@@ -63,8 +63,9 @@ void mock_host_must_run(mock_host *m, const mock_job *job);
 void mock_host_stop_at_poll(mock_host *m, uint64_t n);
 /* pause_requested says yes once metrics of this step have come; 0: never. */
 void mock_host_pause_at_step(mock_host *m, uint64_t step);
-/* The next n publishes that move an alias are refused. */
+/* The next n publishes that move an alias are refused, or fail with this code. */
 void mock_host_refuse(mock_host *m, uint32_t n);
+void mock_host_fail_publishes(mock_host *m, uint32_t n, int code);
 
 /* ---- what was told ---- */
 
@@ -72,8 +73,10 @@ uint64_t mock_host_polls(const mock_host *m); /* calls of stop_requested so far 
 uint64_t mock_host_last_step(const mock_host *m);
 /* A value of a metrics row; NAN when it was not told. */
 double mock_host_metric(const mock_host *m, uint64_t step, const char *name);
-bool mock_host_had_event(const mock_host *m, const char *part); /* a line that contains it */
-uint32_t mock_host_samplers(const mock_host *m);                /* loaded and not freed */
+/* Lines that contain it: is there one, how many. */
+bool mock_host_had_event(const mock_host *m, const char *part);
+uint32_t mock_host_events(const mock_host *m, const char *part);
+uint32_t mock_host_samplers(const mock_host *m); /* loaded and not freed */
 
 typedef struct mock_publish {
     char id[INSTRUCTD_POLICY_ID_BYTES];

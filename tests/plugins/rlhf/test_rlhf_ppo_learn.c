@@ -369,13 +369,30 @@ TEST(every_n_iterations_the_alias_is_offered_the_average)
         EXPECT(isfinite(mock_publish_measured(p, "kl_ref")));
         EXPECT(isfinite(mock_publish_measured(p, "lm_loss_rise")));
     }
-    EXPECT(mock_host_had_event(m, "not published: the gate of the test"));
-    EXPECT(!mock_host_had_event(m, "stays as it is")); /* it is told once, by the host */
-    EXPECT(mock_host_had_event(m, "step 4: instruct is now"));
+    EXPECT_EQ(mock_host_events(m, "the gate of the test"), 1); /* each is told once, by the host */
+    EXPECT_EQ(mock_host_events(m, mock_host_publish(m, 1)->id), 1);
+    EXPECT_EQ(mock_host_events(m, mock_host_publish(m, 2)->id), 1);
     /* What the gate looked at on the way is let go, what the job's names stand for is not. */
     EXPECT(!mock_host_needs(m, mock_host_publish(m, 1)->id));
     EXPECT(mock_host_needs(m, mock_host_publish(m, 0)->parent));
     EXPECT(mock_host_needs(m, mock_host_publish(m, 0)->reward_model));
+    mock_host_free(m);
+}
+
+/* No refusal, but a disk that is full, say: the host tells nothing, so the job does. */
+TEST(a_publish_that_fails_is_told_once_and_ends_nothing)
+{
+    mock_host *m = host_with_prompts(NULL);
+    mock_job spec = prompts(HTTP(FAST SIZES(32, 8, 8)));
+    mock_host_policy(m, "instruct", in_dir("base"));
+    spec.publish_json = "{\"alias\":\"instruct\",\"every\":2}";
+    mock_host_fail_publishes(m, 2, INSTRUCTD_E_IO); /* on the way, and at the end */
+    mock_host_must_run(m, &spec);
+    EXPECT_EQ(mock_host_publishes(m), 3);
+    EXPECT_STR(mock_host_publish(m, 2)->alias, "");
+    EXPECT_EQ(mock_host_events(m, "the gate of the test"), 2);
+    EXPECT_EQ(mock_host_events(m, "step 2: instruct stays as it is: the gate of the test"), 1);
+    EXPECT_EQ(mock_host_events(m, "step 4: instruct stays as it is: the gate of the test"), 1);
     mock_host_free(m);
 }
 
