@@ -15,32 +15,37 @@ GUARD_S = 120
 
 
 def quickstart(*arguments, home):
-    env = {**os.environ, "HOME": home, "XDG_STATE_HOME": home, "XDG_CACHE_HOME": home + "/cache"}
+    env = {**os.environ, "HOME": home, "XDG_STATE_HOME": home, "XDG_DATA_HOME": home + "/share",
+           "XDG_CACHE_HOME": home + "/cache"}
     return subprocess.run([str(ROOT / "quickstart"), *arguments], stdin=subprocess.DEVNULL,
                           capture_output=True, text=True, timeout=GUARD_S, env=env, cwd=home,
                           check=False)
 
 
 class Started:
-    """A daemon as `up --detach` leaves it: with its pid file and the arguments that `up` gives."""
+    """A daemon as `up --detach` leaves it: with its pid file, word of its directory and the arguments
+    that `up` gives; perhaps in the home of another."""
 
-    def __init__(self, *flags):
+    def __init__(self, *flags, beside=None):
         self.flags = flags
         self.scratch = tempfile.TemporaryDirectory(prefix="instructd-quickstart-")
-        self.home = os.path.realpath(self.scratch.name)
-        self.model, self.data = tiny_model(self.home), self.home + "/data"
+        self.home = beside.home if beside else os.path.realpath(self.scratch.name)
+        self.model = beside.model if beside else tiny_model(self.home)
+        self.data = self.home + ("/other data" if beside else "/data")
+        self.log = self.data + "/log"
         self.port = str(free_port())
 
     def __enter__(self):
         os.mkdir(self.data, 0o700)
-        with open(self.home + "/log", "wb") as log:
+        with open(self.log, "wb") as log:
             self.process = subprocess.Popen(
                 [BINARY, "--port", self.port, "--model", self.model, "--data-dir", self.data,
                  *self.flags], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         Path(self.data, "instructd.pid").write_text(f"{self.process.pid}\n")
+        self.note_port(self.port)
         guard = time.monotonic() + GUARD_S
-        while f":{self.port}" not in Path(self.home, "log").read_text():
-            check(self.process.poll() is None, Path(self.home, "log").read_text())
+        while f":{self.port}" not in Path(self.log).read_text():
+            check(self.process.poll() is None, Path(self.log).read_text())
             check(time.monotonic() < guard, "the daemon does not say that it listens")
             time.sleep(0.05)
         return self
@@ -50,6 +55,16 @@ class Started:
             self.process.terminate()
             self.process.wait(GUARD_S)
         self.scratch.cleanup()
+
+    def note_port(self, port):
+        """As `up --port` does, whatever runs there later."""
+        record = Path(self.home, "instructd", f"port-{port}")
+        record.parent.mkdir(exist_ok=True)
+        record.write_text(f"{self.data}\n")
+
+    def down(self, *arguments):
+        done = quickstart("down", *arguments, home=self.home)
+        return done.returncode, done.stdout, done.stderr
 
     def up(self, *flags, model="model"):
         return quickstart("up", "--detach", "--port", self.port, "--model", model, "--data-dir",
@@ -98,13 +113,49 @@ def what_has_an_option_of_its_own_is_refused_behind_the_dashes():
                   (1, f"quickstart: give {name} before --, not behind it\n"))
 
 
+def stopped(d):
+    return 0, f"instructd on port {d.port} has stopped\n", ""
+
+
 @test
 def down_stops_what_up_left():
+    for named in (["--port"], ["--data-dir"], ["--port", "--data-dir"]):
+        with Started() as d:
+            values = {"--port": d.port, "--data-dir": d.data}
+            told = d.down(*(word for name in named for word in (name, values[name])))
+            equal(f"exit status and output with {named}", told, stopped(d))
+            equal("the daemon's exit status", d.process.wait(GUARD_S), 0)
+
+
+@test
+def down_alone_stops_the_only_one():
     with Started() as d:
-        done = quickstart("down", "--port", d.port, "--data-dir", d.data, home=d.home)
-        equal("exit status and stdout", (done.returncode, done.stdout),
-              (0, f"instructd on port {d.port} has stopped\n"))
+        d.note_port(free_port())  # it ran there before
+        equal("exit status and output", d.down(), stopped(d))
         equal("the daemon's exit status", d.process.wait(GUARD_S), 0)
+        equal("and again", d.down(), (0, "no instructd of ours runs\n", ""))
+
+
+@test
+def down_alone_says_what_to_choose_from():
+    with Started() as one, Started(beside=one) as two:
+        code, out, err = one.down()
+        equal("exit status and stdout", (code, out), (1, ""))
+        for d in (one, two):
+            check(f"down --port {d.port} " in err and d.data in err, f"printed {err!r}")
+            equal("the daemon's exit status", d.process.poll(), None)
+        equal("the second by its port", one.down("--port", two.port), stopped(two))
+        equal("the first is the only one", one.down(), stopped(one))
+
+
+@test
+def down_of_a_port_leaves_who_has_moved_to_another():
+    with Started() as d:
+        port = free_port()
+        d.note_port(port)
+        equal("exit status and output", d.down("--port", str(port)),
+              (0, f"no instructd of ours runs on port {port}\n", ""))
+        equal("the daemon's exit status", d.process.poll(), None)
 
 
 if __name__ == "__main__":
