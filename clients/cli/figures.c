@@ -43,30 +43,55 @@ void figures_take(figures *f, const cJSON *values)
     }
 }
 
+/* Steps were done now. */
+static void note_steps(figures *f, double now_s)
+{
+    if (f->recent_len == FIGURES_RECENT)
+        memmove(&f->recent[0], &f->recent[1], (size_t)--f->recent_len * sizeof f->recent[0]);
+    f->recent[f->recent_len].done = f->done;
+    f->recent[f->recent_len++].at_s = now_s;
+}
+
 void figures_progress(figures *f, const cJSON *job, double now_s)
 {
     const cJSON *progress = cJSON_GetObjectItemCaseSensitive(job, "progress");
     double done = json_number(progress, "done", -1), total = json_number(progress, "total", -1);
+    if (total == 0)
+        f->from_start = true;
     if (done < 0 || total <= 0)
         return;
-    bool first = f->total <= 0 || done < f->first_done;
+    const bool first = f->total <= 0, back = done<f->done, further = done> f->done;
     f->done = done;
     f->total = total;
-    if (first) {
-        f->first_done = done;
-        f->first_s = now_s;
-    }
+    if (back)
+        f->recent_len = 0;
+    else if (first ? f->from_start : further)
+        note_steps(f, now_s);
+}
+
+/* False: not enough has been seen. */
+static bool time_left(const figures *f, double now_s, double *left_s)
+{
+    const int last = f->recent_len - 1;
+    if (last < 1 || f->recent[last].at_s <= f->recent[0].at_s)
+        return false;
+    const double step_s =
+        (f->recent[last].at_s - f->recent[0].at_s) / (f->recent[last].done - f->recent[0].done);
+    const double under_way_s = now_s - f->recent[last].at_s;
+    const double steps = f->total - f->done;
+    *left_s = steps > 0 ? steps * step_s - (under_way_s < step_s ? under_way_s : step_s) : 0;
+    return true;
 }
 
 static void put_speed_and_rest(const figures *f, double now_s, text *out)
 {
     int i = find(f, speed);
-    double advanced = f->done - f->first_done, took_s = now_s - f->first_s;
+    double left_s;
     if (i >= 0)
         text_printf(out, "  %.0f tokens/s", f->metrics[i].value);
-    if (f->total > 0 && advanced > 0 && took_s > 0) {
+    if (time_left(f, now_s, &left_s)) {
         text_puts(out, "  ");
-        progress_duration(out, (f->total - f->done) * took_s / advanced);
+        progress_duration(out, left_s);
         text_puts(out, " left");
     }
 }

@@ -86,25 +86,69 @@ TEST(figures_keep_the_last_value_of_each_metric)
     expect_line(&f, 0, "running  loss 2.25  reward -0.5  lr 1e-05");
 }
 
-TEST(figures_tell_the_time_left_from_the_steps_since_they_began)
+static void steps_done(figures *f, int done, double now_s)
+{
+    char job[64];
+    snprintf(job, sizeof job, "{\"progress\":{\"done\":%d,\"total\":100}}", done);
+    progress_at(f, job, now_s);
+}
+
+TEST(the_time_left_is_that_of_the_steps_since_the_first)
 {
     figures f = {0};
-    progress_at(&f, "{\"progress\":{\"done\":20,\"total\":100}}", 1000);
-    expect_line(&f, 1000, " 20%  [###             ]  20/100");
-    progress_at(&f, "{\"progress\":{\"done\":30,\"total\":100}}", 1020);
-    expect_line(&f, 1020, " 30%  [#####           ]  30/100  2:20 left"); /* 70 steps of 2 s */
-    progress_at(&f, "{\"progress\":{\"done\":100,\"total\":100}}", 1160);
-    expect_line(&f, 1160, "100%  [################]  100/100  0:00 left");
+    progress_at(&f, "{\"progress\":{\"done\":0,\"total\":0}}", 900); /* it loads its model */
+    steps_done(&f, 1, 1000);
+    expect_line(&f, 1000, "  1%  [                ]  1/100");
+    steps_done(&f, 11, 1020);
+    expect_line(&f, 1020, " 11%  [##              ]  11/100  2:58 left"); /* 89 steps of 2 s */
+    steps_done(&f, 100, 1198);
+    expect_line(&f, 1198, "100%  [################]  100/100  0:00 left");
+}
+
+TEST(a_step_found_under_way_is_not_measured)
+{
+    figures f = {0};
+    steps_done(&f, 20, 1000);
+    steps_done(&f, 21, 1001);
+    expect_line(&f, 1001, " 21%  [###             ]  21/100");
+    steps_done(&f, 22, 1061);
+    expect_line(&f, 1061, " 22%  [####            ]  22/100  1:18:00 left"); /* 78 minutes */
+}
+
+/* The longer a step took, the more time was left, until it was done. */
+TEST(the_time_left_does_not_grow_while_a_step_is_under_way)
+{
+    figures f = {0};
+    steps_done(&f, 94, 0);
+    steps_done(&f, 95, 100);
+    steps_done(&f, 96, 110);
+    expect_line(&f, 110, " 96%  [############### ]  96/100  0:40 left");
+    expect_line(&f, 114, " 96%  [############### ]  96/100  0:36 left");
+    expect_line(&f, 120, " 96%  [############### ]  96/100  0:30 left");
+    expect_line(&f, 500, " 96%  [############### ]  96/100  0:30 left");
+}
+
+TEST(the_time_left_forgets_how_steps_were_long_ago)
+{
+    figures f = {0};
+    double now_s = 0;
+    for (int i = 10; i <= 20; i++)
+        steps_done(&f, i, now_s += 50);
+    for (int i = 21; i <= 20 + FIGURES_RECENT; i++)
+        steps_done(&f, i, now_s += 1);
+    expect_line(&f, now_s, " 36%  [######          ]  36/100  1:04 left"); /* 64 steps of 1 s */
 }
 
 TEST(figures_start_again_when_a_job_goes_back)
 {
     figures f = {0};
-    progress_at(&f, "{\"progress\":{\"done\":50,\"total\":100}}", 0);
-    progress_at(&f, "{\"progress\":{\"done\":40,\"total\":100}}", 10);
-    expect_line(&f, 10, " 40%  [######          ]  40/100");
-    progress_at(&f, "{\"id\":\"without\"}", 20);
-    expect_line(&f, 20, " 40%  [######          ]  40/100");
+    steps_done(&f, 49, 0);
+    steps_done(&f, 50, 10);
+    steps_done(&f, 51, 20);
+    steps_done(&f, 40, 30); /* its last checkpoint */
+    expect_line(&f, 30, " 40%  [######          ]  40/100");
+    progress_at(&f, "{\"id\":\"without\"}", 40);
+    expect_line(&f, 40, " 40%  [######          ]  40/100");
 }
 
 TEST(an_event_line_begins_with_the_step)
