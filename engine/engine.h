@@ -339,5 +339,11 @@ uint32_t eng_cpu_count(void); /* cores this process may use [any] */
 /* The calling thread gives way to all others from now on: SCHED_IDLE, or nice 19 where the system
  * refuses that. There is no way back. [any] */
 void eng_thread_lower(void);
+/* From now on between(arg) is called before each piece, of some 100 us, of what the calling thread
+ * opens, digests, packs and writes here; it may block. Steps and training have ways of their own.
+ * NULL: nothing is called. [any, for itself] */
+void eng_thread_pace(void (*between)(void *arg), void *arg);
+/* Calls it: fits eng_runtime_options.give_way, for steps at the owner's pace. [any] */
+void eng_pace(void *unused);
 
 #endif

@@ -1,5 +1,7 @@
 #include "base/json.h"
 
+#include "base/pace.h"
+
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
@@ -344,9 +346,16 @@ static int order_keys(const char *text, const json_key *a, const json_key *b)
     }
 }
 
-static int compare_keys(const void *a, const void *b, void *text)
+typedef struct key_order {
+    const char *text;
+    size_t n; /* comparisons so far */
+} key_order;
+
+static int compare_keys(const void *a, const void *b, void *order)
 {
-    return order_keys(text, a, b);
+    key_order *o = order;
+    eng__pace_item(o->n++);
+    return order_keys(o->text, a, b);
 }
 
 /* At the end of the innermost object: forgets its keys after looking for two alike. */
@@ -357,8 +366,8 @@ static eng_status check_keys(checker *c)
     if (n < 2)
         return ENG_OK;
     json_key *keys = c->keys + first;
-    void *text = (void *)(uintptr_t)c->text;
-    qsort_r(keys, n, sizeof *keys, compare_keys, text);
+    const char *text = (const char *)c->text;
+    qsort_r(keys, n, sizeof *keys, compare_keys, &(key_order){.text = text});
     for (uint32_t i = 1; i < n; i++)
         if (order_keys(text, &keys[i - 1], &keys[i]) == 0) {
             uint32_t at = keys[i].at > keys[i - 1].at ? keys[i].at : keys[i - 1].at;
@@ -468,8 +477,10 @@ static eng_status check_text(checker *c)
     skip_space(c);
     if (c->rules->top_object && peek(c) != '{')
         return refuse(c, c->at, "expected an object");
+    size_t n = 0;
     do {
         eng_status status = ENG_OK;
+        eng__pace_item(n++);
         skip_space(c);
         bool empty = opened && peek(c) == (in_object(c) ? '}' : ']');
         if (!empty && in_object(c)) {

@@ -1,5 +1,7 @@
 #include "base/json.h"
 
+#include "base/pace.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -159,9 +161,11 @@ eng_status eng_json_parse(const eng_json **out, const char *text, size_t len, en
     builder b = {.text = text, .arena = arena};
     eng_json *root = NULL;
     bool ok;
-    do
+    size_t n = 0;
+    do {
+        eng__pace_item(n++);
         ok = take_member(&b);
-    while (ok && b.depth);
+    } while (ok && b.depth);
     if (ok)
         root = eng_arena_alloc(arena, sizeof *root);
     if (root)

@@ -1,5 +1,7 @@
 #include "base/sha256.h"
 
+#include "base/pace.h"
+
 #include <string.h>
 
 #if defined(__x86_64__)
@@ -149,9 +151,12 @@ void eng_sha256_update(eng_sha256 *sha, const void *data, size_t n)
             return;
         compress(sha, sha->block, 1);
     }
-    compress(sha, p, n / 64);
-    if (n % 64)
-        memcpy(sha->block, p + n / 64 * 64, n % 64);
+    for (size_t piece; n >= 64; p += piece, n -= piece) {
+        piece = eng__pace_bytes(n) / 64 * 64;
+        compress(sha, p, piece / 64);
+    }
+    if (n)
+        memcpy(sha->block, p, n);
 }
 
 void eng_sha256_final(eng_sha256 *sha, uint8_t digest[ENG_SHA256_BYTES])

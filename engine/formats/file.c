@@ -1,5 +1,6 @@
 #include "formats/file.h"
 
+#include "base/pace.h"
 #include "base/sha256.h"
 
 #include <errno.h>
@@ -54,7 +55,7 @@ eng_status eng__file_read(const eng__file *file, uint64_t offset, void *dst, siz
         return eng_fail(err, ENG_FORMAT, "%zu bytes at offset %llu: the file has %llu", n,
                         (unsigned long long)offset, (unsigned long long)file->size);
     while (n) {
-        ssize_t got = pread(file->fd, p, n, (off_t)offset);
+        ssize_t got = pread(file->fd, p, eng__pace_bytes(n), (off_t)offset);
         if (got < 0 && errno == EINTR)
             continue;
         if (got < 0)
@@ -126,7 +127,7 @@ eng_status eng__file_digest(const eng__file *file, char hex[65], eng_error *err)
 bool eng__write_all(int fd, const void *data, size_t n)
 {
     for (const char *p = data; n;) {
-        ssize_t put = write(fd, p, n);
+        ssize_t put = write(fd, p, eng__pace_bytes(n));
         if (put < 0 && errno == EINTR)
             continue;
         if (put < 0)

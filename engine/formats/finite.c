@@ -1,5 +1,7 @@
 #include "formats/finite.h"
 
+#include "base/pace.h"
+
 #include <string.h>
 
 /* Plain ors over the whole range, so that the compiler can use vectors. */
@@ -26,17 +28,14 @@ static bool all_16(const uint8_t *p, size_t n, size_t stride, uint16_t mask)
     return !bad;
 }
 
-bool eng__is_finite(eng_dtype type, const void *data, size_t n)
+static bool blocks_finite(eng_dtype type, const uint8_t *p, size_t n_blocks, size_t step)
 {
     enum { HALF_EXPONENT = 0x7c00, BF16_EXPONENT = 0x7f80 };
-    const uint8_t *p = data;
-    const eng_dtype_info *info = eng_dtype_info_of((uint32_t)type);
-    size_t n_blocks = n / info->block_elements, step = info->block_bytes;
     switch (type) {
     case ENG_F32:
-        return all_f32(p, n);
+        return all_f32(p, n_blocks);
     case ENG_BF16:
-        return all_16(p, n, 2, BF16_EXPONENT);
+        return all_16(p, n_blocks, step, BF16_EXPONENT);
     case ENG_F16:
     case ENG_Q4_0:
     case ENG_Q5_0:
@@ -51,4 +50,17 @@ bool eng__is_finite(eng_dtype type, const void *data, size_t n)
         return all_16(p + 208, n_blocks, step, HALF_EXPONENT);
     }
     return false;
+}
+
+bool eng__is_finite(eng_dtype type, const void *data, size_t n)
+{
+    const eng_dtype_info *info = eng_dtype_info_of((uint32_t)type);
+    const size_t step = info->block_bytes;
+    const uint8_t *p = data;
+    for (size_t left = n / info->block_elements, piece; left; left -= piece, p += piece * step) {
+        piece = eng__pace_bytes(left * step) / step;
+        if (!blocks_finite(type, p, piece, step))
+            return false;
+    }
+    return true;
 }

@@ -1,3 +1,4 @@
+#include "base/pace.h"
 #include "formats/config.h"
 #include "formats/hf.h"
 #include "formats/vocab.h"
@@ -62,6 +63,7 @@ static eng_status get_vocab(const reader *r, const eng_json *vocab, uint64_t cap
     for (uint32_t i = 0; i < vocab->n; i++) {
         const eng_json *entry = &vocab->items[i];
         uint64_t id;
+        eng__pace_item(i);
         eng_status status = check_id(r, entry, entry->key, cap, &id);
         if (status == ENG_OK)
             status = put_token(r, entry->key, entry->key_len, id, ENG_TOKEN_NORMAL);
@@ -172,8 +174,10 @@ static eng_status get_merges(const reader *r, const eng_json *model)
     if (!v->merges || !v->merge_lens)
         return no_memory(r, "merges");
     eng_status status = ENG_OK;
-    for (uint32_t i = 0; i < merges->n && status == ENG_OK; i++)
+    for (uint32_t i = 0; i < merges->n && status == ENG_OK; i++) {
+        eng__pace_item(i);
         status = get_merge(r, &merges->items[i], i);
+    }
     return status;
 }
 

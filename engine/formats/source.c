@@ -257,12 +257,37 @@ eng_status eng__source_read(const eng_source *src, const eng_tensor_info *tensor
     return ENG_OK;
 }
 
-/* Blocks never straddle rows, so a whole tensor converts like one long row. */
-static eng_status read_converted(const eng_source *src, const eng__stored *t, float *dst,
-                                 eng_error *err)
+bool eng__source_has_rows(const eng_source *src, const eng_tensor_info *tensor)
+{
+    return !src->make && !stored_of(tensor)->transposed;
+}
+
+/* Where a row begins: blocks never straddle rows. */
+static uint64_t row_block(const eng_tensor_info *tensor, uint64_t row)
+{
+    return row * (tensor->dims[0] / eng_dtype_info_of((uint32_t)tensor->type)->block_elements);
+}
+
+eng_status eng__source_read_rows(const eng_source *src, const eng_tensor_info *tensor,
+                                 uint64_t first, uint64_t n, void *dst, eng_error *err)
+{
+    const uint64_t block_bytes = eng_dtype_info_of((uint32_t)tensor->type)->block_bytes;
+    const uint64_t offset = stored_of(tensor)->offset + row_block(tensor, first) * block_bytes;
+    eng_error why;
+    eng_status status =
+        eng__file_read(&src->file, offset, dst, (size_t)(row_block(tensor, n) * block_bytes), &why);
+    if (status != ENG_OK)
+        return prefix_error(tensor, status, &why, err);
+    return eng__is_finite(tensor->type, dst, (size_t)(n * tensor->dims[0]))
+               ? ENG_OK
+               : not_finite(tensor, err);
+}
+
+/* n blocks from `first` on. A whole tensor converts like one long row. */
+static eng_status read_converted(const eng_source *src, const eng__stored *t, uint64_t first,
+                                 uint64_t n_blocks, float *dst, eng_error *err)
 {
     const eng_dtype_info *type = eng_dtype_info_of((uint32_t)t->info.type);
-    uint64_t n_blocks = t->info.n_elements / type->block_elements;
     uint64_t step = READ_BYTES / type->block_bytes;
     uint8_t *piece = malloc(READ_BYTES);
     if (!piece)
@@ -270,7 +295,7 @@ static eng_status read_converted(const eng_source *src, const eng__stored *t, fl
     eng_status status = ENG_OK;
     for (uint64_t at = 0; at < n_blocks && status == ENG_OK; at += step) {
         size_t n = (size_t)(n_blocks - at < step ? n_blocks - at : step);
-        status = eng__file_read(&src->file, t->offset + at * type->block_bytes, piece,
+        status = eng__file_read(&src->file, t->offset + (first + at) * type->block_bytes, piece,
                                 n * type->block_bytes, err);
         if (status == ENG_OK)
             eng_dequantize_row(t->info.type, piece, dst + at * type->block_elements,
@@ -280,20 +305,34 @@ static eng_status read_converted(const eng_source *src, const eng__stored *t, fl
     return status;
 }
 
+/* `first` and `n` count blocks, which become floats. */
+static eng_status read_blocks_f32(const eng_source *src, const eng_tensor_info *tensor,
+                                  uint64_t first, uint64_t n, float *dst, eng_error *err)
+{
+    const size_t floats = (size_t)n * eng_dtype_info_of((uint32_t)tensor->type)->block_elements;
+    eng_error why;
+    eng_status status = read_converted(src, stored_of(tensor), first, n, dst, &why);
+    if (status != ENG_OK)
+        return prefix_error(tensor, status, &why, err);
+    return eng__is_finite(ENG_F32, dst, floats) ? ENG_OK : not_finite(tensor, err);
+}
+
+eng_status eng__source_read_rows_f32(const eng_source *src, const eng_tensor_info *tensor,
+                                     uint64_t first, uint64_t n, float *dst, eng_error *err)
+{
+    return tensor->type == ENG_F32 ? eng__source_read_rows(src, tensor, first, n, dst, err)
+                                   : read_blocks_f32(src, tensor, row_block(tensor, first),
+                                                     row_block(tensor, n), dst, err);
+}
+
 eng_status eng__source_read_f32(const eng_source *src, const eng_tensor_info *tensor, float *dst,
                                 eng_error *err)
 {
-    const eng__stored *t = stored_of(tensor);
+    const eng_dtype_info *type = eng_dtype_info_of((uint32_t)tensor->type);
     if (tensor->type == ENG_F32)
         return eng__source_read(src, tensor, dst, err);
-    eng_error why;
-    if (!t->transposed) {
-        eng_status status = read_converted(src, t, dst, &why);
-        if (status != ENG_OK)
-            return prefix_error(tensor, status, &why, err);
-        return eng__is_finite(ENG_F32, dst, (size_t)tensor->n_elements) ? ENG_OK
-                                                                        : not_finite(tensor, err);
-    }
+    if (eng__source_has_rows(src, tensor))
+        return read_blocks_f32(src, tensor, 0, tensor->n_elements / type->block_elements, dst, err);
     void *raw = malloc((size_t)tensor->n_bytes);
     if (!raw)
         return eng_fail(err, ENG_NOMEM, "tensor %s: no memory for %llu bytes", tensor->name,

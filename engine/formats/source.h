@@ -93,6 +93,16 @@ ENG_MUST_CHECK eng_status eng__source_read(const eng_source *src, const eng_tens
 /* Likewise, converted to n_elements floats. */
 ENG_MUST_CHECK eng_status eng__source_read_f32(const eng_source *src, const eng_tensor_info *tensor,
                                                float *dst, eng_error *err);
+/* Do the tensor's rows lie in the file as they are read, so that some of them can be read alone?
+ * Not where weights are made or stored transposed. */
+bool eng__source_has_rows(const eng_source *src, const eng_tensor_info *tensor);
+/* Rows [first, first + n) of such a tensor, of dims[0] elements each; first + n <= dims[1]. */
+ENG_MUST_CHECK eng_status eng__source_read_rows(const eng_source *src,
+                                                const eng_tensor_info *tensor, uint64_t first,
+                                                uint64_t n, void *dst, eng_error *err);
+ENG_MUST_CHECK eng_status eng__source_read_rows_f32(const eng_source *src,
+                                                    const eng_tensor_info *tensor, uint64_t first,
+                                                    uint64_t n, float *dst, eng_error *err);
 
 /* Makes weights: fills n_elements floats of a tensor, canonical name and layout. */
 typedef eng_status (*eng__source_maker)(void *ctx, const eng_tensor_info *tensor, float *dst,

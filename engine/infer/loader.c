@@ -2,6 +2,7 @@
 
 #include "base/block.h"
 #include "compute/pack.h"
+#include "infer/matrix.h"
 #include "infer/rope.h"
 #include "text/tokenizer.h"
 
@@ -230,68 +231,6 @@ static eng_status plan_model(plan *p, eng_error *err)
     return st;
 }
 
-/* ---- reading and packing ---- */
-
-static void encode_row(const eng_kernels *kernels, eng_dtype type, uint8_t *dst, const float *x,
-                       uint32_t k)
-{
-    if (type == ENG_Q8_0)
-        kernels->encode_q8_0(dst, x, k);
-    else
-        eng__encode_row(type, x, dst, k);
-}
-
-/* n rows of the tensor in their served type, from bytes, or from floats that may not be finite. */
-static eng_status pack_matrix(const eng_kernels *kernels, const matrix_job *job,
-                              const uint8_t *stored, const float *floats, eng_error *err)
-{
-    eng_packed *w = job->packed;
-    const size_t row_bytes = eng__row_bytes(w->type, w->k);
-    uint8_t *encoded = floats ? malloc(row_bytes * ENG_GROUP_ROWS) : NULL;
-    if (floats && !encoded)
-        return eng_fail(err, ENG_NOMEM, "tensor %s: out of memory", job->tensor->name);
-    eng_status st = ENG_OK;
-    for (uint32_t g = 0; g < w->n_groups && st == ENG_OK; g++) {
-        uint32_t first = g * ENG_GROUP_ROWS;
-        uint32_t n = w->n - first < ENG_GROUP_ROWS ? w->n - first : ENG_GROUP_ROWS;
-        const uint8_t *rows = encoded;
-        if (floats) {
-            for (uint32_t r = 0; r < n; r++)
-                encode_row(kernels, w->type, encoded + r * row_bytes,
-                           floats + (job->row0 + first + r) * w->k, w->k);
-        } else {
-            rows = stored + (job->row0 + first) * row_bytes;
-        }
-        for (uint32_t r = 0; floats && r < n; r++) /* reading checked bytes */
-            if (!eng__row_finite(w->type, rows + r * row_bytes, w->k))
-                st =
-                    eng_fail(err, ENG_FORMAT, "tensor %s: a weight that is not finite, in row %llu",
-                             job->tensor->name, (unsigned long long)(job->row0 + first + r));
-        if (st == ENG_OK)
-            eng__pack_group(w, g, rows, row_bytes, n);
-    }
-    free(encoded);
-    return st;
-}
-
-static eng_status load_matrix(const plan *p, const matrix_job *job, eng_error *err)
-{
-    const eng_tensor_info *t = job->tensor;
-    const float *lent = eng__source_lent(p->src, t);
-    if (lent)
-        return pack_matrix(p->model->kernels, job, NULL, lent, err);
-    const bool convert = job->packed->type != t->type;
-    void *data = malloc(convert ? (size_t)t->n_elements * sizeof(float) : (size_t)t->n_bytes);
-    if (!data)
-        return eng_fail(err, ENG_NOMEM, "tensor %s: out of memory", t->name);
-    eng_status st = convert ? eng__source_read_f32(p->src, t, data, err)
-                            : eng__source_read(p->src, t, data, err);
-    if (st == ENG_OK)
-        st = pack_matrix(p->model->kernels, job, convert ? NULL : data, convert ? data : NULL, err);
-    free(data);
-    return st;
-}
-
 /* ---- all at once ---- */
 
 /* What threads take one after the other. The digest goes over the file byte by byte on one core and
@@ -307,6 +246,11 @@ typedef struct loading {
     eng_status status; /* (m) of it */
     eng_error error;   /* (m) */
 } loading;
+
+static eng_status load_matrix(const plan *p, const matrix_job *job, eng_error *err)
+{
+    return eng__load_matrix(job->packed, p->src, job->tensor, job->row0, p->model->kernels, err);
+}
 
 static eng_status run_task(const loading *l, size_t i, eng_error *err)
 {

@@ -1,5 +1,7 @@
 #include "text/bpe.h"
 
+#include "base/pace.h"
+
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -247,6 +249,7 @@ static void add_tokens(eng__bpe *bpe, const eng_vocab *vocab)
     memset(bpe->byte_token, -1, sizeof bpe->byte_token);
     for (uint32_t id = 0; id < bpe->texts->n; id++) {
         size_t len;
+        eng__pace_item(id);
         const char *bytes = eng__vocab_text_of(bpe->texts, id, &len);
         bool is_byte = len == 1 && vocab->types[id] == ENG_TOKEN_BYTE;
         if (!bpe->texts->spelled[id] && !is_byte)
@@ -302,13 +305,15 @@ static eng_status add_merges(eng__bpe *bpe, const eng_vocab *vocab, eng_error *e
     if (!buf)
         return eng_fail(err, ENG_NOMEM, "no memory for merges");
     eng_status status = ENG_OK;
-    for (uint32_t i = 0; status == ENG_OK && i < vocab->n_merges; i++)
+    for (uint32_t i = 0; status == ENG_OK && i < vocab->n_merges; i++) {
+        eng__pace_item(i);
         if (!add_merge(bpe, buf, vocab->merges[i], vocab->merge_lens[i], i))
             status = eng_fail(err, ENG_FORMAT,
                               "tokenizer.ggml.merges[%" PRIu32 "] \"%.*s\" is not two tokens whose "
                               "joined text is a token",
                               i, (int)(vocab->merge_lens[i] < 80 ? vocab->merge_lens[i] : 80),
                               vocab->merges[i]);
+    }
     free(buf);
     return status;
 }
@@ -319,6 +324,7 @@ static void mark_whole(eng__bpe *bpe, bool whole_first)
 {
     for (uint32_t i = 0; i <= bpe->piece_mask; i++) {
         eng__piece_slot *s = &bpe->pieces[i];
+        eng__pace_item(i);
         if (s->id_plus_1 == 0)
             continue;
         size_t len;
