@@ -66,6 +66,7 @@ static void *load_model(void *arg)
     publisher_options options = part_publisher_options(&d->options.config);
     options.moved = on_moved;
     options.moved_arg = d;
+    options.spare = &d->spare;
     eng_error err = {{0}};
     eng_status rc =
         publisher_open(&d->publisher, &options, d->registry, d->store, d->events, d->metrics, &err);

@@ -13,7 +13,7 @@
 #ifndef DAEMON_HOST_JOB_THREAD_H
 #define DAEMON_HOST_JOB_THREAD_H
 
-#include "serve/spare_time.h"
+#include "base/spare_time.h"
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -10,7 +10,7 @@
 #define DAEMON_HOST_TRAIN_POOL_H
 
 #include "base/error_text.h"
-#include "serve/spare_time.h"
+#include "base/spare_time.h"
 
 #include <stdint.h>
 

@@ -30,7 +30,8 @@ static eng_status make_runtime(canary *c, eng_error *err)
                                          .max_rows = MAX_PROMPT,
                                          .max_seqs = 1,
                                          .kv_bytes = position * 2 * (MAX_PROMPT + MAX_NEW),
-                                         .kv_f32 = true};
+                                         .kv_f32 = true,
+                                         .give_way = eng_pace};
     return eng_runtime_create(&c->runtime, c->model, &options, err);
 }
 

@@ -14,6 +14,7 @@
 
 #include "base/error_text.h"
 #include "base/metrics.h"
+#include "base/spare_time.h"
 #include "host/events.h"
 #include "policy/policy.h"
 #include "store/store.h"
@@ -35,6 +36,8 @@ typedef struct publisher_options {
     uint32_t max_resident;         /* policies of one alias in memory; 0 = 3 */
     uint64_t max_bytes;            /* of all resident policies; 0 = what the system has free */
     const char *code_rev;          /* for lineages */
+    spare_time *spare;             /* what the worker does it does then; outlives the publisher;
+                                      NULL: at any time */
     /* Told of each move of an alias whose in_flight is "recompute", in the order of moves; must not
      * wait or call back. May be NULL. [any thread] */
     void (*moved)(void *arg, const char *alias, policy *to);

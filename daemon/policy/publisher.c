@@ -23,6 +23,7 @@ static bool copy_options(publisher *p, const publisher_options *o)
     p->max_bytes = o->max_bytes;
     p->moved = o->moved;
     p->moved_arg = o->moved_arg;
+    p->spare = o->spare;
     return p->data_dir && p->base_model && p->base_alias && (p->code_rev || !o->code_rev);
 }
 
@@ -101,7 +102,7 @@ eng_status publisher_open(publisher **out, const publisher_options *options,
         st = open_versions(p, err);
     if (st == ENG_OK)
         st = publisher_recover(p, options->reset_alias, err);
-    if (st == ENG_OK && !(p->worker = worker_start(idle, p)))
+    if (st == ENG_OK && !(p->worker = worker_start(idle, p, p->spare)))
         st = eng_fail(err, ENG_NOMEM, "publisher: the system refuses a thread");
     if (st != ENG_OK) {
         publisher_free(p);

@@ -104,6 +104,16 @@ static publish_result inspect(const publisher *p, const char *path,
     return check_shape(p, &facts->config, err);
 }
 
+/* Who only waits wants no time. */
+static void wait_for_room(publisher *p, uint64_t change, uint32_t ms)
+{
+    if (p->worker)
+        spare_time_end(p->spare);
+    policy_registry_wait(p->registry, change, ms);
+    if (p->worker)
+        spare_time_begin(p->spare);
+}
+
 publish_result publisher_make_room(publisher *p, const char *alias, const char *path,
                                    const eng_model_options *options, error_text *err)
 {
@@ -118,9 +128,9 @@ publish_result publisher_make_room(publisher *p, const char *alias, const char *
         if (few && fits(p, &room, &facts, &free_bytes))
             return PUBLISH_OK;
         if (policy_registry_evict(p->registry))
-            policy_registry_wait(p->registry, room.change, ROOM_WAIT_MS);
+            wait_for_room(p, room.change, ROOM_WAIT_MS);
         else if (waited < ROOM_WAIT_MS)
-            policy_registry_wait(p->registry, room.change, ROOM_TURN_MS);
+            wait_for_room(p, room.change, ROOM_TURN_MS);
         else
             return no_room(p, &room, facts.bytes, few ? free_bytes : 0, err);
     }

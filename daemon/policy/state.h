@@ -45,6 +45,7 @@ struct publisher {
     metrics *metrics;                                        /* (i) or NULL */
     void (*moved)(void *arg, const char *alias, policy *to); /* (i) or NULL */
     void *moved_arg;                                         /* (i) */
+    spare_time *spare;                                       /* (i) or NULL */
     versions *versions;                                      /* (i) */
     char base_id[POLICY_ID_CHARS + 1], base_digest[65];      /* (i) */
     char base_stage[POLICY_STAGE_BYTES];                     /* (i) */

@@ -1,5 +1,7 @@
 #include "policy/worker.h"
 
+#include "engine.h"
+
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -7,7 +9,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* About a tenth of a core beside one busy thread. */
+/* Where the gate stays open: about a tenth of a core beside one busy thread. */
 enum { NICENESS = 10 };
 
 /* Lies on the stack of who waits for it. */
@@ -22,6 +24,7 @@ struct worker {
     pthread_t thread;        /* (i) */
     void (*idle)(void *arg); /* (i) */
     void *arg;               /* (i) */
+    spare_time *spare;       /* (i) or NULL */
     pthread_mutex_t mutex;
     pthread_cond_t work, done;
     task *first, *last; /* (m) */
@@ -37,20 +40,28 @@ static void take(worker *w)
     else
         w->kicked = false;
     pthread_mutex_unlock(&w->mutex);
+    spare_time_begin(w->spare);
     if (t)
         t->fn(t->arg);
     else
         w->idle(w->arg);
+    spare_time_end(w->spare);
     pthread_mutex_lock(&w->mutex);
     if (t)
         t->done = true;
     pthread_cond_broadcast(&w->done);
 }
 
+static void pass_gate(void *arg)
+{
+    spare_time_pass(arg);
+}
+
 static void *worker_main(void *arg)
 {
     worker *w = arg;
     setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), NICENESS);
+    eng_thread_pace(pass_gate, w->spare);
     pthread_mutex_lock(&w->mutex);
     while (!w->quit) {
         if (w->first || w->kicked)
@@ -62,13 +73,14 @@ static void *worker_main(void *arg)
     return NULL;
 }
 
-worker *worker_start(void (*idle)(void *arg), void *arg)
+worker *worker_start(void (*idle)(void *arg), void *arg, spare_time *spare)
 {
     worker *w = calloc(1, sizeof *w);
     if (!w)
         return NULL;
     w->idle = idle;
     w->arg = arg;
+    w->spare = spare;
     pthread_mutex_init(&w->mutex, NULL);
     pthread_cond_init(&w->work, NULL);
     pthread_cond_init(&w->done, NULL);

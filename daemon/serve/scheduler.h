@@ -11,7 +11,7 @@
 #include "bridge/messages.h"
 #include "bridge/right_of_way.h"
 #include "engine.h"
-#include "serve/spare_time.h"
+#include "base/spare_time.h"
 
 typedef struct sched sched;
 

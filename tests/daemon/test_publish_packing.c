@@ -1,6 +1,7 @@
-/* Where a publish packs weights, and into what: on the publisher's worker, never on the thread that
- * asks; into memory of which the process keeps one block to spare, however many publishes follow
- * one another. Linked with -Wl,--wrap of the calls below. */
+/* Where a publish packs weights, when, and into what: on the publisher's worker, never on the
+ * thread that asks; while the gate of spare time is open; into memory of which the process keeps
+ * one block to spare, however many publishes follow one another. Linked with -Wl,--wrap of the
+ * calls below. */
 #include "base/block.h"
 #include "base/thread_roles.h"
 #include "daemon/publish_fixture.h"
@@ -178,4 +179,56 @@ TEST(weights_are_packed_by_the_publishers_worker_whoever_asks)
     EXPECT_EQ(publisher_ensure(l.publisher, spare, &l.err), PUBLISH_OK);
     expect_packed_by_worker(&l, packed, begun);
     lab_close(&l);
+}
+
+/* ---- spare time ---- */
+
+typedef struct publishing {
+    lab *lab;
+    char id[POLICY_ID_CHARS + 1];
+    publish_result result;
+} publishing;
+
+static void *publish(void *arg)
+{
+    publishing *p = arg;
+    p->result = lab_try(p->lab, "instruct", p->id);
+    return NULL;
+}
+
+static void wait_at_gate(spare_time *t)
+{
+    while (!atomic_load(&t->waiting))
+        usleep(100);
+}
+
+TEST(a_publish_goes_on_only_while_the_gate_is_open)
+{
+    enum { OPENINGS = 20 };
+    lab l;
+    pthread_t thread;
+    spare_time t = {.percent = 10};
+    publishing p = {.lab = &l};
+    lab_prepare(&l, NULL);
+    l.options.spare = &t;
+    EXPECT_OK(lab_start(&l), l.open_err);
+    publisher_run(l.publisher, tell_self, &thread); /* the worker is through with its start */
+    weights_nudge(&l.held, 1e-3f);
+    spare_time_close(&t);
+    EXPECT_EQ(pthread_create(&thread, NULL, publish, &p), 0);
+    for (int i = 0; i < OPENINGS; i++) { /* a turn is many pieces: it waits again and again */
+        wait_at_gate(&t);
+        EXPECT_EQ(t.wanting, 1);
+        EXPECT_EQ(lab_alias(&l, "instruct").version, 1);
+        spare_time_open(&t);
+        spare_time_close(&t);
+    }
+    spare_time_open(&t);
+    pthread_join(thread, NULL);
+    EXPECT_EQ(p.result, PUBLISH_OK);
+    EXPECT_EQ(lab_alias(&l, "instruct").version, 2);
+    publisher_run(l.publisher, tell_self, &thread);
+    EXPECT_EQ(t.waiting, 0);
+    lab_close(&l);
+    EXPECT_EQ(t.wanting, 0);
 }

@@ -1,5 +1,5 @@
 #include "harness.h"
-#include "serve/spare_time.h"
+#include "base/spare_time.h"
 
 #include <pthread.h>
 #include <unistd.h>

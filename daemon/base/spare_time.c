@@ -1,4 +1,4 @@
-#include "serve/spare_time.h"
+#include "base/spare_time.h"
 
 #include <limits.h>
 #include <linux/futex.h>

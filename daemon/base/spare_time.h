@@ -1,4 +1,5 @@
-/* Time on the cores for what runs below serving: training, rollouts, outputs to be labelled.
+/* Time on the cores for what runs below serving: training, rollouts, outputs to be labelled, and
+ * making policies ready.
  *
  * That their threads are in the system's idle class (eng_thread_lower) is not enough. Beside a
  * stream that never pauses they would stand still, but for the little that the class is granted all
@@ -13,8 +14,8 @@
  *   below     (pass waits)         pass  ── piece ──  pass  ── piece ──  (pass waits)
  *
  * Lies with its owner and outlives its users. */
-#ifndef DAEMON_SERVE_SPARE_TIME_H
-#define DAEMON_SERVE_SPARE_TIME_H
+#ifndef DAEMON_BASE_SPARE_TIME_H
+#define DAEMON_BASE_SPARE_TIME_H
 
 #include <stdatomic.h>
 #include <stdint.h>
