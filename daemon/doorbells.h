@@ -1,5 +1,5 @@
 /* What wakes the loop: the scheduler's events, those of the bus, a stop, the loader, training, the
- * drain's timer and signals. Part of daemon.c. */
+ * drain's timer and signals. Part of the root. */
 #ifndef DAEMON_DOORBELLS_H
 #define DAEMON_DOORBELLS_H
 

@@ -1,6 +1,6 @@
 /* The model is read beside the loop, which answers /health meanwhile; then training, the label
  * sampler and the scheduler start, and /ready turns 200. A model that cannot be served ends the
- * daemon. Part of daemon.c. */
+ * daemon. Part of the root. */
 #ifndef DAEMON_LOADING_H
 #define DAEMON_LOADING_H
 

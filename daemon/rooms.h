@@ -1,5 +1,5 @@
 /* The rooms behind the network, opened in the order in which they need each other and closed the
- * other way round. Part of daemon.c. */
+ * other way round. Part of the root. */
 #ifndef DAEMON_ROOMS_H
 #define DAEMON_ROOMS_H
 

@@ -1,5 +1,5 @@
 /* The daemon's end. First stop: new requests are refused, streams and jobs have LIMIT_DRAIN_MS;
- * second stop: at once. Part of daemon.c. */
+ * second stop: at once. Part of the root. */
 #ifndef DAEMON_STOPPING_H
 #define DAEMON_STOPPING_H
 

@@ -1,5 +1,5 @@
 /* Everything that training needs, opened and closed together: the plugins and what they are lent,
- * reward endpoints, rollouts, jobs. Part of daemon.c.
+ * reward endpoints, rollouts, jobs. Part of the root.
  *
  *   training_open    plugins are loaded                          (daemon_create)
  *   training_start   jobs run                                    (once the publisher is open)
