@@ -395,13 +395,18 @@ static void publish_gauges(sched *s)
     metrics_set(s->metrics, METRIC_REQUESTS_WAITING, s->n_queued);
 }
 
-/* First tokens of requests before all others: their events are the first that the loop sends, ahead
- * of a write for each stream that runs. */
+/* First tokens of requests before all others: the loop sends them while the rest is turned into
+ * text here, and ahead of a write for each stream that runs. */
 ON_COMPUTE static void settle(sched *s, int64_t now)
 {
+    bool any = false;
     for (uint32_t i = 0; i < s->n_parts; i++)
-        if (s->parts[i].draws && !s->parts[i].s->job->first_token_ns)
+        if (s->parts[i].draws && !s->parts[i].s->job->first_token_ns) {
             settle_part(s, &s->parts[i], now);
+            any = true;
+        }
+    if (any)
+        sched_post_events(s);
     for (uint32_t i = 0; i < s->n_parts; i++)
         if (!s->parts[i].settled)
             settle_part(s, &s->parts[i], now);

@@ -149,6 +149,7 @@ static void put_result(const http_options *o, load_result *r)
     report_quantiles(&out, "gap_ms", &r->gaps, 1e3);
     report_quantiles(&out, "total_ms", &r->total, 1e3);
     report_quantiles(&out, "added_ttft_ms", &r->added, 1e3);
+    report_quantiles(&out, "added_ttft_at_once_ms", &r->added_at_once, 1e3);
     report_object(&out, "goodput");
     report_number(&out, "ttft_within_ms", l->slo_ttft_s * 1e3);
     report_number(&out, "gaps_within_ms", l->slo_gap_s * 1e3);

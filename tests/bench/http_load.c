@@ -81,7 +81,8 @@ typedef struct client {
     double begin, first, last;  /* of the running request; first 0 = no token yet */
     double worst_gap, server_s; /* server_s: queue and prefill as the server tells, < 0 = untold */
     uint64_t tokens;
-    bool ended; /* the stream's [DONE] has come */
+    bool ended;   /* the stream's [DONE] has come */
+    bool at_once; /* the client's first request, sent when all others send theirs */
     bool working;
 } client;
 
@@ -227,7 +228,7 @@ static void fail_request(load *l, client *c, uint64_t *counter, const char *why)
 
 static void begin_request(load *l, client *c)
 {
-    l->started++;
+    c->at_once = l->started++ < l->options->clients;
     write_request(l, c);
     http_reply_reset(&c->reply);
     c->reused = c->fd >= 0;
@@ -303,7 +304,7 @@ static void succeed(load *l, client *c, double now)
     r->tokens += c->tokens;
     series_add(&r->total, now - c->begin);
     if (c->first && c->server_s >= 0)
-        series_add(&r->added, c->first - c->begin - c->server_s);
+        series_add(c->at_once ? &r->added_at_once : &r->added, c->first - c->begin - c->server_s);
     const double first = o->stream ? c->first : now;
     if (first && first - c->begin <= o->slo_ttft_s && c->worst_gap <= o->slo_gap_s)
         r->within_slo++;
@@ -328,6 +329,8 @@ static void finish_reply(load *l, client *c, double now)
 
 static void send_some(load *l, client *c)
 {
+    if (!c->sent)
+        c->begin = now_s(); /* connecting is no part of a request, which may find a connection */
     while (c->sent < c->request_len) {
         ssize_t n = send(c->fd, c->request + c->sent, c->request_len - c->sent, MSG_NOSIGNAL);
         if (n < 0 && (errno == EAGAIN || errno == EINTR))
@@ -432,6 +435,7 @@ void load_result_free(load_result *r)
     series_free(&r->gaps);
     series_free(&r->total);
     series_free(&r->added);
+    series_free(&r->added_at_once);
 }
 
 uint32_t load_vocab(const http_target *t, double timeout_s)

@@ -42,10 +42,11 @@ typedef struct load_result {
     uint64_t failed_to_connect, refused, cut, timed_out; /* refused: a status other than 200 */
     char first_error[512];                               /* the first failure in words, "" = none */
     /* Seconds, a sample each: */
-    series ttft;  /* per stream: request's first byte out to first event with a choice in */
-    series gaps;  /* per event after that; an event is one token but for held UTF-8 */
-    series total; /* per request */
-    series added; /* per stream: TTFT less the queue and prefill times the server tells */
+    series ttft;          /* per stream: request's first byte out to first event with a choice in */
+    series gaps;          /* per event after that; an event is one token but for held UTF-8 */
+    series total;         /* per request */
+    series added;         /* per stream: TTFT less the queue and prefill times the server tells */
+    series added_at_once; /* the same of the clients' first requests, which all go out together */
 } load_result;
 
 /* Asks the server's /tokenizer_info for the size of its vocabulary; 0 when it does not tell. */
