@@ -245,13 +245,13 @@ INLINE void step_bf16(vf *acc, const uint8_t *w, gemm_at at, uint32_t pair, cons
 #else
     const float *x = at.a->x + (size_t)at.m0 * at.a->ld_x + 2 * (size_t)pair;
     const size_t second = 2 * pair + 1 < at.a->k; /* the appended zero of an odd K has no x */
-    vf even[FLOAT_VECTORS], odd[FLOAT_VECTORS];
-    for (int j = 0; j < nv; j++) {
-        even[j] = vf_bf16_even(wp[j]);
-        odd[j] = vf_bf16_odd(wp[j]);
-    }
-    add_products(acc, even, x, at.a->ld_x, mt, nv);
-    add_products(acc, odd, x + second, at.a->ld_x, mt, nv);
+    vf wv[FLOAT_VECTORS]; /* even k first, then odd ones: both at once would fill the registers */
+    for (int j = 0; j < nv; j++)
+        wv[j] = vf_bf16_even(wp[j]);
+    add_products(acc, wv, x, at.a->ld_x, mt, nv);
+    for (int j = 0; j < nv; j++)
+        wv[j] = vf_bf16_odd(wp[j]);
+    add_products(acc, wv, x + second, at.a->ld_x, mt, nv);
 #endif
 }
 
@@ -279,7 +279,13 @@ INLINE void fetch_ahead(const uint8_t *at, const uint8_t *end)
         __builtin_prefetch(at, 0, 2);
 }
 
-/* Rows go in tiles of MAX_ROWS, then of 4, 2 and 1. */
+/* Rows go in tiles of MAX_ROWS, then of 4, 2 and 1. A tile of 2 leaves the units waiting for its
+ * few sums: the last 8 rows go as two of 4, not as 6 and 2. */
+INLINE bool whole_tile(uint32_t left, const uint32_t max_rows)
+{
+    return left >= max_rows && (max_rows != 6 || left != 8);
+}
+
 INLINE uint32_t count_tiles(uint32_t m, const uint32_t max_rows)
 {
     const uint32_t left = m % max_rows, fours = max_rows > 4 ? left / 4 : 0;
@@ -291,6 +297,15 @@ INLINE uint32_t whole_vectors(const uint32_t nv)
 {
     return nv > GROUP_VECTORS ? nv : GROUP_VECTORS;
 }
+
+/* Vectors at a time for a lone tile: one group's, if a tile holds them. */
+INLINE uint32_t lone_vectors(const uint32_t max_vectors)
+{
+    return max_vectors < GROUP_VECTORS ? 1 : GROUP_VECTORS;
+}
+
+/* The most common tiles stand apart: among others, gcc runs out of registers for their rows. */
+#define APART __attribute__((noinline))
 
 /* gemm_tile: one tile of mt rows by nv vectors. gemm_rows: nv vectors against all rows.
  * gemm: all vectors, in runs of MAX_VECTORS and those that are left one by one. */
@@ -323,6 +338,16 @@ INLINE uint32_t whole_vectors(const uint32_t nv)
             for (int r = 0; r < mt; r++)                                                           \
                 vf_store(out + (size_t)r * ld + j * LANES, acc[j * mt + r]);                       \
     }                                                                                              \
+    static APART void gemm_whole_##type(float *out, size_t ld, const uint8_t *w, uint32_t n_steps, \
+                                        gemm_at at, gemm_ahead ahead)                              \
+    {                                                                                              \
+        gemm_tile_##type(out, ld, w, n_steps, at, ahead, MAX_ROWS, MAX_VECTORS);                   \
+    }                                                                                              \
+    static APART void gemm_four_##type(float *out, size_t ld, const uint8_t *w, uint32_t n_steps,  \
+                                       gemm_at at, gemm_ahead ahead)                               \
+    {                                                                                              \
+        gemm_tile_##type(out, ld, w, n_steps, at, ahead, 4, MAX_VECTORS);                          \
+    }                                                                                              \
     INLINE void gemm_rows_##type(float *out, size_t ld, const eng_packed *w, uint32_t v,           \
                                  const eng_acts *a, uint32_t m0, uint32_t end, gemm_ahead ahead,   \
                                  const int nv)                                                     \
@@ -331,10 +356,16 @@ INLINE uint32_t whole_vectors(const uint32_t nv)
         const uint8_t *data = w->data + (size_t)(v / GROUP_VECTORS) * w->group_bytes;              \
         float *o = out + (size_t)v * LANES;                                                        \
         gemm_at at = {a, w->group_bytes, m0, v % GROUP_VECTORS * LANES};                           \
-        for (; at.m0 + MAX_ROWS <= end; at.m0 += MAX_ROWS, ahead.tile++)                           \
-            gemm_tile_##type(o + at.m0 * ld, ld, data, n_steps, at, ahead, MAX_ROWS, nv);          \
+        for (; whole_tile(end - at.m0, MAX_ROWS); at.m0 += MAX_ROWS, ahead.tile++)                 \
+            if (nv == MAX_VECTORS)                                                                 \
+                gemm_whole_##type(o + at.m0 * ld, ld, data, n_steps, at, ahead);                   \
+            else                                                                                   \
+                gemm_tile_##type(o + at.m0 * ld, ld, data, n_steps, at, ahead, MAX_ROWS, nv);      \
         for (; MAX_ROWS > 4 && at.m0 + 4 <= end; at.m0 += 4, ahead.tile++)                         \
-            gemm_tile_##type(o + at.m0 * ld, ld, data, n_steps, at, ahead, 4, nv);                 \
+            if (nv == MAX_VECTORS)                                                                 \
+                gemm_four_##type(o + at.m0 * ld, ld, data, n_steps, at, ahead);                    \
+            else                                                                                   \
+                gemm_tile_##type(o + at.m0 * ld, ld, data, n_steps, at, ahead, 4, nv);             \
         for (; at.m0 + 2 <= end; at.m0 += 2, ahead.tile++)                                         \
             gemm_tile_##type(o + at.m0 * ld, ld, data, n_steps, at, ahead, 2, nv);                 \
         if (at.m0 < end)                                                                           \
@@ -343,18 +374,19 @@ INLINE uint32_t whole_vectors(const uint32_t nv)
     static void gemm_##type(float *out, size_t ld, const eng_packed *w, uint32_t g0, uint32_t ng,  \
                             const eng_acts *a, uint32_t m0, uint32_t m)                            \
     {                                                                                              \
-        const uint32_t end = (g0 + ng) * GROUP_VECTORS;                                            \
+        const uint32_t end = (g0 + ng) * GROUP_VECTORS, lone = lone_vectors(MAX_VECTORS);          \
         gemm_ahead ahead = {.n_tiles = count_tiles(m, MAX_ROWS)};                                  \
+        const bool many = ahead.n_tiles > 1;                                                       \
         uint32_t v = g0 * GROUP_VECTORS;                                                           \
-        for (; ahead.n_tiles > 1 && v + MAX_VECTORS <= end; v += MAX_VECTORS) {                    \
+        for (; (many || lone == MAX_VECTORS) && v + MAX_VECTORS <= end; v += MAX_VECTORS) {        \
             const uint32_t next = v + whole_vectors(MAX_VECTORS);                                  \
-            const bool fetch = v % GROUP_VECTORS == 0;                                             \
+            const bool fetch = many && v % GROUP_VECTORS == 0;                                     \
             ahead.next = fetch ? w->data + (size_t)(next / GROUP_VECTORS) * w->group_bytes : NULL; \
             gemm_rows_##type(out, ld, w, v, a, m0, m0 + m, ahead, MAX_VECTORS);                    \
         }                                                                                          \
         ahead.next = NULL;                                                                         \
-        for (; v < end; v++)                                                                       \
-            gemm_rows_##type(out, ld, w, v, a, m0, m0 + m, ahead, 1);                              \
+        for (; lone != MAX_VECTORS && v < end; v += lone)                                          \
+            gemm_rows_##type(out, ld, w, v, a, m0, m0 + m, ahead, lone);                           \
     }
 
 DEFINE_GEMM(q4_0, TILE_Q4_0, ENG_QBLOCK, QUANT_ROWS, QUANT_VECTORS)

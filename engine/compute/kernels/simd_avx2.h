@@ -10,7 +10,7 @@
 
 enum { LANES = 8, SGEMM_ROWS = 4, SGEMM_VECTORS = 3 };
 /* tiles of products over packed weights: rows by vectors */
-enum { QUANT_ROWS = 4, QUANT_VECTORS = 1, FLOAT_ROWS = 6, FLOAT_VECTORS = 2 };
+enum { QUANT_ROWS = 4, QUANT_VECTORS = 2, FLOAT_ROWS = 6, FLOAT_VECTORS = 2 };
 /* vectors that go together: of a tile's scores (half as many for a whole tile), of its outputs */
 enum { ATTEND_SCORES = 2, ATTEND_VALUES = 2 };
 
@@ -66,6 +66,13 @@ static inline vf vf_sqrt(vf a)
 static inline vf vf_fma(vf a, vf b, vf c)
 {
     return _mm256_fmadd_ps(a, b, c);
+}
+/* a, in a register. Left to itself, gcc puts sums off until all products are there, and keeps those
+ * on the stack. */
+static inline __attribute__((always_inline)) vi vi_pinned(vi a)
+{
+    __asm__("" : "+x"(a));
+    return a;
 }
 static inline vf vf_max(vf a, vf b)
 {
@@ -252,8 +259,8 @@ static inline vi load_w(const uint8_t *w)
 {
     return _mm256_loadu_si256((const __m256i *)w);
 }
-/* One vector of weights: 4 bytes of k a lane, 64 bytes from one such group of k to the next. dot[r]
- * is its product with row r, rows `stride` apart. */
+/* Vectors of weights whose dot products are made together: 4 bytes of k a lane, 64 bytes from one
+ * such group of k to the next. dot[j * mt + r] is vector j's with row r, rows `stride` apart. */
 typedef struct dot_weights {
     const uint8_t *w[QUANT_VECTORS];
     int n;
@@ -266,62 +273,86 @@ static inline vi widen(vi words)
     return _mm256_madd_epi16(words, _mm256_set1_epi16(1));
 }
 
-static inline void dot_nibbles(vi *dot, dot_weights w, const int8_t *a, size_t stride, int mt)
+static inline __attribute__((always_inline)) void
+dot_nibbles(vi *dot, dot_weights w, const int8_t *a, size_t stride, int mt)
 {
     const vi mask = _mm256_set1_epi8(15);
-    vi acc[QUANT_ROWS];
+#pragma GCC unroll 4
     for (int g = 0; g < 4; g++) {
-        vi bytes = load_w(w.w[0] + 64 * g);
-        vi low = _mm256_and_si256(bytes, mask);
-        vi high = _mm256_and_si256(_mm256_srli_epi16(bytes, 4), mask);
+        vi low[QUANT_VECTORS], high[QUANT_VECTORS];
+        for (int j = 0; j < w.n; j++) {
+            const vi bytes = load_w(w.w[j] + 64 * g);
+            low[j] = _mm256_and_si256(bytes, mask);
+            high[j] = _mm256_and_si256(_mm256_srli_epi16(bytes, 4), mask);
+        }
         for (int r = 0; r < mt; r++) {
             const int8_t *x = a + (size_t)r * stride + 4 * g;
-            vi lo = _mm256_maddubs_epi16(low, bcast4(x));
-            vi hi = _mm256_maddubs_epi16(high, bcast4(x + 16));
-            vi both = _mm256_add_epi16(lo, hi);
-            acc[r] = g ? _mm256_add_epi16(acc[r], both) : both;
+            const vi first = bcast4(x), second = bcast4(x + 16);
+            for (int j = 0; j < w.n; j++) {
+                const vi both = _mm256_add_epi16(_mm256_maddubs_epi16(low[j], first),
+                                                 _mm256_maddubs_epi16(high[j], second));
+                vi *sum = &dot[j * mt + r];
+                *sum = vi_pinned(g ? _mm256_add_epi16(*sum, both) : both);
+            }
         }
     }
-    for (int r = 0; r < mt; r++)
-        dot[r] = widen(acc[r]);
+    for (int i = 0; i < mt * w.n; i++)
+        dot[i] = widen(dot[i]);
 }
 /* n_groups groups of 4 k, `chain` of them at a time in 16 bits. */
 static inline __attribute__((always_inline)) void dot_unsigned(vi *dot, dot_weights w,
                                                                const int8_t *a, size_t stride,
                                                                int mt, int n_groups, int chain)
 {
-    for (int r = 0; r < mt; r++) {
-        vi total = _mm256_setzero_si256();
-        for (int g = 0; g < n_groups; g += chain) {
-            vi acc = _mm256_setzero_si256();
-            for (int j = g; j < g + chain; j++)
-                acc = _mm256_add_epi16(
-                    acc, _mm256_maddubs_epi16(load_w(w.w[0] + 64 * j),
-                                              bcast4(a + (size_t)r * stride + 4 * j)));
-            total = _mm256_add_epi32(total, widen(acc));
+#pragma GCC unroll 8
+    for (int g = 0; g < n_groups; g += chain) {
+        for (int r = 0; r < mt; r++) {
+            vi sum[QUANT_VECTORS];
+            for (int i = 0; i < chain; i++) {
+                const vi x = bcast4(a + (size_t)r * stride + 4 * (g + i));
+                for (int j = 0; j < w.n; j++) {
+                    const vi some = _mm256_maddubs_epi16(load_w(w.w[j] + 64 * (g + i)), x);
+                    sum[j] = i ? _mm256_add_epi16(sum[j], some) : some;
+                }
+            }
+            for (int j = 0; j < w.n; j++) {
+                vi *total = &dot[j * mt + r];
+                *total = vi_pinned(g ? _mm256_add_epi32(*total, widen(sum[j])) : widen(sum[j]));
+            }
         }
-        dot[r] = total;
     }
 }
-static inline void dot_u5(vi *dot, dot_weights w, const int8_t *a, size_t stride, int mt)
+static inline __attribute__((always_inline)) void dot_u5(vi *dot, dot_weights w, const int8_t *a,
+                                                         size_t stride, int mt)
 {
     dot_unsigned(dot, w, a, stride, mt, 8, 4);
 }
-static inline void dot_u6_16(vi *dot, dot_weights w, const int8_t *a, size_t stride, int mt)
+static inline __attribute__((always_inline)) void dot_u6_16(vi *dot, dot_weights w, const int8_t *a,
+                                                            size_t stride, int mt)
 {
     dot_unsigned(dot, w, a, stride, mt, 4, 2);
 }
 /* Signed weights: |w| times a with w's sign; 2*128*127 = 32512 fits 16 bits once. */
-static inline void dot_i8(vi *dot, dot_weights w, const int8_t *a, const int32_t *sum,
-                          size_t stride, size_t sum_stride, int mt)
+static inline __attribute__((always_inline)) void dot_i8(vi *dot, dot_weights w, const int8_t *a,
+                                                         const int32_t *sum, size_t stride,
+                                                         size_t sum_stride, int mt)
 {
     (void)sum, (void)sum_stride;
+#pragma GCC unroll 8
     for (int g = 0; g < 8; g++) {
-        vi bytes = load_w(w.w[0] + 64 * g), magnitude = _mm256_abs_epi8(bytes);
+        vi bytes[QUANT_VECTORS], magnitude[QUANT_VECTORS];
+        for (int j = 0; j < w.n; j++) {
+            bytes[j] = load_w(w.w[j] + 64 * g);
+            magnitude[j] = _mm256_abs_epi8(bytes[j]);
+        }
         for (int r = 0; r < mt; r++) {
-            vi x = _mm256_sign_epi8(bcast4(a + (size_t)r * stride + 4 * g), bytes);
-            vi products = widen(_mm256_maddubs_epi16(magnitude, x));
-            dot[r] = g ? _mm256_add_epi32(dot[r], products) : products;
+            const vi x = bcast4(a + (size_t)r * stride + 4 * g);
+            for (int j = 0; j < w.n; j++) {
+                const vi signs = _mm256_sign_epi8(x, bytes[j]);
+                const vi products = widen(_mm256_maddubs_epi16(magnitude[j], signs));
+                vi *total = &dot[j * mt + r];
+                *total = vi_pinned(g ? _mm256_add_epi32(*total, products) : products);
+            }
         }
     }
 }
