@@ -67,6 +67,8 @@ typedef struct eng_model_options {
     eng_serve_type serve_type; /* matrices are converted while they are packed */
     uint32_t n_threads;        /* loaders; 0 = one per core */
     const char *kernels;       /* "scalar", "avx2", "avx512"; NULL = the widest this CPU runs */
+    const char *digest;        /* the file's, 64 hex digits, when the caller knows it: it is taken
+                                  over unchecked; NULL = computed, which is most of the time */
 } eng_model_options;
 
 /* Opens a GGUF file or a checkpoint directory (Hugging Face layout, with or without manifest.json),

@@ -1,4 +1,5 @@
 /* The publisher's birth and end. */
+#include "policy/base_digest.h"
 #include "policy/state.h"
 #include "policy/recover.h"
 
@@ -43,9 +44,10 @@ static eng_status learn_base(publisher *p, eng_error *err)
     struct stat st;
     eng_status status = eng_model_inspect(&p->base, p->base_model, p->base_options.serve_type, err);
     if (status == ENG_OK)
-        status = eng_model_file_digest(p->base_model, p->base_digest, err);
+        status = base_digest(p->data_dir, p->base_model, p->base_digest, err);
     if (status != ENG_OK)
         return status;
+    p->base_options.digest = p->base_digest;
     snprintf(p->base_id, sizeof p->base_id, "pol_%.16s", p->base_digest);
     p->base_time = stat(p->base_model, &st) == 0 ? (int64_t)st.st_mtim.tv_sec : 0;
     learn_stage(p);

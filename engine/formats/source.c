@@ -257,6 +257,11 @@ eng_status eng__source_read(const eng_source *src, const eng_tensor_info *tensor
     return ENG_OK;
 }
 
+uint64_t eng__source_place(const eng_tensor_info *tensor)
+{
+    return stored_of(tensor)->offset;
+}
+
 bool eng__source_has_rows(const eng_source *src, const eng_tensor_info *tensor)
 {
     return !src->make && !stored_of(tensor)->transposed;

@@ -93,6 +93,8 @@ ENG_MUST_CHECK eng_status eng__source_read(const eng_source *src, const eng_tens
 /* Likewise, converted to n_elements floats. */
 ENG_MUST_CHECK eng_status eng__source_read_f32(const eng_source *src, const eng_tensor_info *tensor,
                                                float *dst, eng_error *err);
+/* Where the tensor begins in its file: who reads in this order finds what the system read ahead. */
+uint64_t eng__source_place(const eng_tensor_info *tensor);
 /* Do the tensor's rows lie in the file as they are read, so that some of them can be read alone?
  * Not where weights are made or stored transposed. */
 bool eng__source_has_rows(const eng_source *src, const eng_tensor_info *tensor);

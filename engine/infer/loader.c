@@ -365,11 +365,11 @@ static eng_status allocate(plan *p, eng_error *err)
     return ENG_OK;
 }
 
-static int larger_first(const void *a, const void *b)
+static int by_place(const void *a, const void *b)
 {
-    uint64_t x = ((const matrix_job *)a)->tensor->n_bytes;
-    uint64_t y = ((const matrix_job *)b)->tensor->n_bytes;
-    return (x < y) - (x > y);
+    const uint64_t x = eng__source_place(((const matrix_job *)a)->tensor);
+    const uint64_t y = eng__source_place(((const matrix_job *)b)->tensor);
+    return (x > y) - (x < y);
 }
 
 static eng_status run_plan(plan *p, bool digest, uint32_t n_threads, eng_error *err)
@@ -378,7 +378,7 @@ static eng_status run_plan(plan *p, bool digest, uint32_t n_threads, eng_error *
     eng_status st = allocate(p, err);
     if (st != ENG_OK)
         return st;
-    qsort(p->matrices, p->n_matrices, sizeof *p->matrices, larger_first);
+    qsort(p->matrices, p->n_matrices, sizeof *p->matrices, by_place);
     st = run_tasks(p, digest, n_threads ? n_threads : eng_cpu_count(), err);
     float *at = m->vectors;
     for (size_t i = 0; i < p->n_vectors && st == ENG_OK; at += p->vectors[i++].room)

@@ -5,6 +5,7 @@
 #include "infer/loader.h"
 #include "text/tokenizer.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -24,8 +25,12 @@ static eng_status fill_model(eng_model *m, const char *path, const eng_weights *
         return st;
     if (weights)
         st = eng__source_take_weights(src, weights, err);
+    const bool known = !weights && options->digest;
+    if (known)
+        snprintf(m->digest, sizeof m->digest, "%s", options->digest);
     if (st == ENG_OK)
-        st = eng__load_model(m, src, !weights, options->serve_type, options->n_threads, err);
+        st = eng__load_model(m, src, !weights && !known, options->serve_type, options->n_threads,
+                             err);
     eng__source_close(src);
     return st;
 }

@@ -191,14 +191,11 @@ uint64_t case_rows_computed(const bench_subject *b)
 
 /* ---- loading ---- */
 
-double case_open(const char *path, const char *kernels, eng_serve_type serve_type,
-                 uint32_t n_threads, eng_error *err)
+double case_open(const char *path, const eng_model_options *how, eng_error *err)
 {
-    const eng_model_options how = {
-        .serve_type = serve_type, .n_threads = n_threads, .kernels = kernels};
     eng_model *model;
     double begin = now_s();
-    if (eng_model_open(&model, path, &how, err) != ENG_OK)
+    if (eng_model_open(&model, path, how, err) != ENG_OK)
         return -1;
     double seconds = now_s() - begin;
     eng_model_unref(model);

@@ -36,8 +36,7 @@ uint64_t case_rows_computed(const bench_subject *b);
 
 /* Seconds to open a model, and to read its file (or a directory's files) once into a small buffer.
  * open returns < 0 with err filled when it fails. */
-double case_open(const char *path, const char *kernels, eng_serve_type serve_type,
-                 uint32_t n_threads, eng_error *err);
+double case_open(const char *path, const eng_model_options *how, eng_error *err);
 double case_read_files(const char *path, uint64_t *bytes);
 /* Has the page cache drop these files; false when it holds on to some of their pages, or does not
  * tell. */
