@@ -4,7 +4,7 @@
  * Query rows go in tiles of up to ATTEND_TILE, so that a loaded K or V vector serves them all.
  * Scores come in vectors of positions (K blocks lie with positions contiguous), so nothing is
  * summed across lanes: a score adds over d in ascending order, an output over positions in
- * ascending order. How many vectors go together (the vector layer's ATTEND_SCORES, ATTEND_VALUES)
+ * ascending order. How many vectors go together (the vector layer's ATTEND_VECTORS)
  * never shows in the result. */
 
 enum {
@@ -44,22 +44,23 @@ INLINE void fetch_next(const eng_attend_args *a, uint32_t pos, const bool f32)
         __builtin_prefetch(at + i);
 }
 
-/* scores[r][t] = q_r . k_t for nv vectors of positions, from vector v0 of the sequence on */
-INLINE void score_vectors(const attend_tile *t, uint32_t v0, const int nq, const int nv,
-                          const bool f32)
+/* scores[r][t] = q_r . k_t for rows [r0, r0+nr) of the tile's nq and nv vectors of positions, from
+ * vector v0 of the sequence on */
+INLINE void score_vectors(const attend_tile *t, uint32_t v0, uint32_t r0, const int nr,
+                          const int nq, const int nv, const bool f32)
 {
     const eng_attend_args *a = t->args;
-    vf acc[ATTEND_SCORES][ATTEND_TILE];
-    const void *k[ATTEND_SCORES];
-    const float *q[ATTEND_TILE];
+    vf acc[ATTEND_VECTORS][SCORE_ROWS];
+    const void *k[ATTEND_VECTORS];
+    const float *q[SCORE_ROWS];
     for (int j = 0; j < nv; j++) {
         const uint32_t v = v0 + (uint32_t)j;
         k[j] = (const uint8_t *)a->k_blocks[v / NV] + v % NV * LANES * (f32 ? 4 : 2);
-        for (int r = 0; r < nq; r++)
+        for (int r = 0; r < nr; r++)
             acc[j][r] = vf_set1(0);
     }
-    for (int r = 0; r < nq; r++)
-        q[r] = a->q[t->q0 + (uint32_t)r];
+    for (int r = 0; r < nr; r++)
+        q[r] = a->q[t->q0 + r0 + (uint32_t)r];
     const uint32_t next = (v0 + (uint32_t)nv) / NV;
     const bool fetch = nq < ATTEND_TILE && v0 + 2 * (uint32_t)nv <= t->b1 * NV;
     for (uint32_t d = 0; d < a->head_dim; d++) {
@@ -67,28 +68,36 @@ INLINE void score_vectors(const attend_tile *t, uint32_t v0, const int nq, const
             if (fetch && j % NV == 0)
                 fetch_soon(a, next + (uint32_t)(j / NV), (size_t)d * BLOCK_T, f32);
             vf kv = load_kv(k[j], (size_t)d * BLOCK_T, f32);
-            for (int r = 0; r < nq; r++)
+            for (int r = 0; r < nr; r++)
                 acc[j][r] = vf_fma(vf_set1(q[r][d]), kv, acc[j][r]);
         }
     }
     for (int j = 0; j < nv; j++)
-        for (int r = 0; r < nq; r++)
-            vf_store(a->scores + (size_t)r * a->ld_scores + ((size_t)v0 + (size_t)j) * LANES,
+        for (int r = 0; r < nr; r++)
+            vf_store(a->scores + ((size_t)r0 + (size_t)r) * a->ld_scores +
+                         ((size_t)v0 + (size_t)j) * LANES,
                      acc[j][r]);
 }
 
-/* The scores of every position of the tile's blocks. */
-INLINE void attend_scores(const attend_tile *t, const int nq, const bool f32)
+/* How many vectors a tile of n rows takes at a time. */
+INLINE int attend_vectors(const int n)
 {
-    const int most = nq <= ATTEND_TILE / 2 ? ATTEND_SCORES : ATTEND_SCORES / 2;
+    return n * ATTEND_VECTORS <= ATTEND_SUMS ? ATTEND_VECTORS : ATTEND_SUMS / n;
+}
+
+/* The scores of every position of the tile's blocks for its rows [r0, r0+nr). */
+INLINE void attend_scores(const attend_tile *t, uint32_t r0, const int nr, const int nq,
+                          const bool f32)
+{
+    const int most = attend_vectors(nr);
     uint32_t v = t->b0 * NV;
     const uint32_t end = t->b1 * NV;
     for (; v + (uint32_t)most <= end; v += (uint32_t)most)
-        score_vectors(t, v, nq, most, f32);
+        score_vectors(t, v, r0, nr, nq, most, f32);
     for (; v + 2 <= end; v += 2)
-        score_vectors(t, v, nq, 2, f32);
+        score_vectors(t, v, r0, nr, nq, 2, f32);
     for (; v < end; v++)
-        score_vectors(t, v, nq, 1, f32);
+        score_vectors(t, v, r0, nr, nq, 1, f32);
 }
 
 /* Row r's scores to softmax weights in place, zero outside [first, last]. The sum runs in 16 lanes
@@ -137,7 +146,7 @@ INLINE void attend_values(const attend_tile *t, uint32_t r0, uint32_t d0, const 
                           const bool f32)
 {
     const eng_attend_args *a = t->args;
-    vf acc[VALUE_ROWS][ATTEND_VALUES];
+    vf acc[VALUE_ROWS][ATTEND_VECTORS];
     const float *w[VALUE_ROWS];
     const uint32_t fetch = nr < VALUE_ROWS && t->q0 == 0 && d0 == 0 ? a->n_next * BLOCK_T : 0;
     uint32_t last = 0, first = UINT32_MAX;
@@ -154,7 +163,7 @@ INLINE void attend_values(const attend_tile *t, uint32_t r0, uint32_t d0, const 
         const uint32_t whole = (pos / BLOCK_T + 1) * BLOCK_T, to = whole <= last ? whole : last + 1;
         for (; pos < to; pos++) {
             const size_t at = (size_t)(pos % BLOCK_T) * a->head_dim + d0;
-            vf v[ATTEND_VALUES];
+            vf v[ATTEND_VECTORS];
             if (pos < fetch)
                 fetch_next(a, pos, f32);
             for (int j = 0; j < n; j++)
@@ -172,9 +181,13 @@ INLINE void attend_values(const attend_tile *t, uint32_t r0, uint32_t d0, const 
 /* All outputs of the tile's rows [r0, r0+nr) that fill vectors; returns how many elements. */
 INLINE uint32_t attend_outputs(const attend_tile *t, uint32_t r0, const int nr, const bool f32)
 {
+    const int most = attend_vectors(nr);
+    const uint32_t run = (uint32_t)most * LANES;
     uint32_t d = 0;
-    for (; d + ATTEND_VALUES * LANES <= t->args->head_dim; d += ATTEND_VALUES * LANES)
-        attend_values(t, r0, d, ATTEND_VALUES, nr, f32);
+    for (; d + run <= t->args->head_dim; d += run)
+        attend_values(t, r0, d, most, nr, f32);
+    for (; d + 2 * LANES <= t->args->head_dim; d += 2 * LANES)
+        attend_values(t, r0, d, 2, nr, f32);
     for (; d + LANES <= t->args->head_dim; d += LANES)
         attend_values(t, r0, d, 1, nr, f32);
     return d;
@@ -201,7 +214,9 @@ INLINE void attend_values_tail(const attend_tile *t, uint32_t d0, int nq)
 
 INLINE void attend_tile_run(const attend_tile *t, const int nq, const bool f32)
 {
-    attend_scores(t, nq, f32);
+    attend_scores(t, 0, nq < SCORE_ROWS ? nq : SCORE_ROWS, nq, f32);
+    if (nq > SCORE_ROWS)
+        attend_scores(t, SCORE_ROWS, nq - SCORE_ROWS, nq, f32);
     for (int r = 0; r < nq; r++)
         attend_softmax(t, r);
     uint32_t d = attend_outputs(t, 0, nq < VALUE_ROWS ? nq : VALUE_ROWS, f32);

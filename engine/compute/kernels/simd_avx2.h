@@ -11,8 +11,9 @@
 enum { LANES = 8, SGEMM_ROWS = 4, SGEMM_VECTORS = 3 };
 /* tiles of products over packed weights: rows by vectors */
 enum { QUANT_ROWS = 4, QUANT_VECTORS = 2, FLOAT_ROWS = 6, FLOAT_VECTORS = 2 };
-/* vectors that go together: of a tile's scores (half as many for a whole tile), of its outputs */
-enum { ATTEND_SCORES = 2, ATTEND_VALUES = 2 };
+/* attention: vectors that go together, fewer where a tile would have more sums than ATTEND_SUMS;
+ * rows of a tile of scores */
+enum { ATTEND_VECTORS = 4, ATTEND_SUMS = 8, SCORE_ROWS = 4 };
 
 typedef __m256 vf;
 typedef __m256i vi;

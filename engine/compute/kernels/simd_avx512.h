@@ -18,8 +18,9 @@
 enum { LANES = 16, SGEMM_ROWS = 8, SGEMM_VECTORS = 3 };
 /* tiles of products over packed weights: rows by vectors */
 enum { QUANT_ROWS = 4, QUANT_VECTORS = 2, FLOAT_ROWS = 8, FLOAT_VECTORS = 3 };
-/* vectors that go together: of a tile's scores (half as many for a whole tile), of its outputs */
-enum { ATTEND_SCORES = 4, ATTEND_VALUES = 4 };
+/* attention: vectors that go together, fewer where a tile would have more sums than ATTEND_SUMS;
+ * rows of a tile of scores */
+enum { ATTEND_VECTORS = 4, ATTEND_SUMS = 16, SCORE_ROWS = 8 };
 
 typedef __m512 vf;
 typedef __m512i vi;

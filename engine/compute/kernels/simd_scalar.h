@@ -14,8 +14,9 @@
 enum { LANES = 16, SGEMM_ROWS = 4, SGEMM_VECTORS = 3 };
 /* tiles of products over packed weights: rows by vectors */
 enum { QUANT_ROWS = 2, QUANT_VECTORS = 1, FLOAT_ROWS = 2, FLOAT_VECTORS = 1 };
-/* vectors that go together: of a tile's scores (half as many for a whole tile), of its outputs */
-enum { ATTEND_SCORES = 2, ATTEND_VALUES = 2 };
+/* attention: vectors that go together, fewer where a tile would have more sums than ATTEND_SUMS;
+ * rows of a tile of scores */
+enum { ATTEND_VECTORS = 4, ATTEND_SUMS = 16, SCORE_ROWS = 8 };
 
 typedef struct vf {
     float v[LANES];
