@@ -28,6 +28,7 @@ enum {
     LIMIT_SNDBUF_BYTES = 128 * 1024,        /* kernel send buffer: slow readers show early */
     LIMIT_REPLY_BYTES = 256 * 1024 * 1024,  /* one plain reply */
     LIMIT_WORKER_JOBS = 512,                /* bodies being parsed or waiting for that */
+    LIMIT_MANAGE_JOBS = 3,                  /* those of management, of libuv's four workers */
     LIMIT_BODIES_BYTES = 256 * 1024 * 1024, /* bodies being read, all connections together */
 
     /* the event bus */

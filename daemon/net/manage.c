@@ -113,6 +113,7 @@ void manage(service *s, exchange *x)
     buf_init(&m->reply.body, LIMIT_REPLY_BYTES);
     m->job.run = run;
     m->job.finish = finish;
+    m->job.manages = true;
     if (!worker_job_start(&m->job, s, x)) {
         free(m->headers);
         free(m);

@@ -39,7 +39,9 @@ typedef struct service {
     bool ready;           /* a model is loaded and the scheduler runs */
     bool draining;        /* the daemon is going down */
     uint32_t jobs;        /* worker jobs under way */
-    uint32_t uploads;     /* bodies going to disk */
+    uint32_t manage_jobs; /* those of management that have a worker, at most LIMIT_MANAGE_JOBS */
+    struct worker_job *first_in_line, *last_in_line; /* and those that wait for one */
+    uint32_t uploads;                                /* bodies going to disk */
 } service;
 
 #endif

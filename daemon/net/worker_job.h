@@ -1,5 +1,11 @@
-/* Work on a request's body off the loop (parsing, tokenizing): runs on libuv's worker threads, ends
- * on the loop. The client may leave meanwhile; the job then runs out by itself and finds x NULL. */
+/* Work on a request off the loop (parsing, tokenizing, management): runs on libuv's worker threads,
+ * ends on the loop. The client may leave meanwhile; the job then runs out by itself and finds x
+ * NULL.
+ *
+ * Parsing takes microseconds; management waits for the disk, and for the publisher as long as it
+ * has others to serve: minutes, perhaps. It never takes the last worker: who finds
+ * LIMIT_MANAGE_JOBS of its like at work stands in line on the loop, and a client who leaves there
+ * leaves nothing. */
 #ifndef DAEMON_NET_WORKER_JOB_H
 #define DAEMON_NET_WORKER_JOB_H
 
@@ -18,6 +24,8 @@ struct worker_job {
     exchange *x; /* (l) NULL once the client has left */
     char *body;  /* NUL-terminated; owned by the job; "" for an empty one */
     size_t len;
+    bool manages;                 /* the caller's: the job is one of management */
+    worker_job *next;             /* (l) in line */
     void (*run)(worker_job *job); /* worker thread; must not touch x */
     void (*finish)(
         worker_job *job); /* loop; answers job->x unless NULL, then frees what run made */
