@@ -60,12 +60,13 @@ void figures_progress(figures *f, const cJSON *job, double now_s)
         f->from_start = true;
     if (done < 0 || total <= 0)
         return;
-    const bool first = f->total <= 0, back = done<f->done, further = done> f->done;
+    const bool first = f->total <= 0;
+    const double advanced = done - f->done;
     f->done = done;
     f->total = total;
-    if (back)
+    if (advanced < 0)
         f->recent_len = 0;
-    else if (first ? f->from_start : further)
+    else if (first ? f->from_start : advanced > 0)
         note_steps(f, now_s);
 }
 
