@@ -33,75 +33,75 @@ static uint32_t rows_of_group(const eng_packed *w, uint32_t g)
 }
 
 /* The group's rows in their served type; floats may not be finite (reading checked bytes). */
-static eng_status encode_group(const packing *k, uint32_t g, const float *floats, eng_error *err)
+static eng_status encode_group(const packing *p, uint32_t g, const float *floats, eng_error *err)
 {
-    const eng_packed *w = k->to;
+    const eng_packed *w = p->to;
     const size_t row_bytes = eng__row_bytes(w->type, w->k);
     for (uint32_t r = 0; r < rows_of_group(w, g); r++) {
-        uint8_t *row = k->encoded + r * row_bytes;
-        encode_row(k->kernels, w->type, row, floats + (size_t)r * w->k, w->k);
+        uint8_t *row = p->encoded + r * row_bytes;
+        encode_row(p->kernels, w->type, row, floats + (size_t)r * w->k, w->k);
         if (!eng__row_finite(w->type, row, w->k))
             return eng_fail(err, ENG_FORMAT, "tensor %s: a weight that is not finite, in row %llu",
-                            k->tensor->name,
-                            (unsigned long long)(k->row0 + (uint64_t)g * ENG_GROUP_ROWS + r));
+                            p->tensor->name,
+                            (unsigned long long)(p->row0 + (uint64_t)g * ENG_GROUP_ROWS + r));
     }
     return ENG_OK;
 }
 
 /* Groups [first, end) from their rows, one behind the other. */
-static eng_status pack_groups(const packing *k, uint32_t first, uint32_t end, const void *rows,
+static eng_status pack_groups(const packing *p, uint32_t first, uint32_t end, const void *rows,
                               eng_error *err)
 {
-    eng_packed *w = k->to;
+    eng_packed *w = p->to;
     const uint8_t *at = rows;
-    for (uint32_t g = first; g < end; g++, at += k->row_bytes * ENG_GROUP_ROWS) {
+    for (uint32_t g = first; g < end; g++, at += p->row_bytes * ENG_GROUP_ROWS) {
         eng_pace(NULL);
         eng_status st =
-            k->convert ? encode_group(k, g, (const float *)(const void *)at, err) : ENG_OK;
+            p->convert ? encode_group(p, g, (const float *)(const void *)at, err) : ENG_OK;
         if (st != ENG_OK)
             return st;
-        eng__pack_group(w, g, k->convert ? k->encoded : at, eng__row_bytes(w->type, w->k),
+        eng__pack_group(w, g, p->convert ? p->encoded : at, eng__row_bytes(w->type, w->k),
                         rows_of_group(w, g));
     }
     return ENG_OK;
 }
 
 /* Piece by piece through a buffer that stays in the cache. */
-static eng_status pack_by_rows(const packing *k, eng_error *err)
+static eng_status pack_by_rows(const packing *p, eng_error *err)
 {
     enum { PIECE_BYTES = 128 * 1024 };
-    const eng_packed *w = k->to;
-    const size_t group_bytes = k->row_bytes * ENG_GROUP_ROWS;
+    const eng_packed *w = p->to;
+    const size_t group_bytes = p->row_bytes * ENG_GROUP_ROWS;
     const uint32_t step = group_bytes < PIECE_BYTES ? (uint32_t)(PIECE_BYTES / group_bytes) : 1;
     void *piece = malloc(step * group_bytes);
     if (!piece)
-        return eng_fail(err, ENG_NOMEM, "tensor %s: out of memory", k->tensor->name);
+        return eng_fail(err, ENG_NOMEM, "tensor %s: out of memory", p->tensor->name);
     eng_status st = ENG_OK;
     for (uint32_t g = 0, end; g < w->n_groups && st == ENG_OK; g = end) {
         end = w->n_groups - g < step ? w->n_groups : g + step;
         const uint64_t row0 = (uint64_t)g * ENG_GROUP_ROWS;
         const uint64_t row1 = end == w->n_groups ? w->n : (uint64_t)end * ENG_GROUP_ROWS;
-        const uint64_t first = k->row0 + row0, n = row1 - row0;
-        st = k->convert ? eng__source_read_rows_f32(k->src, k->tensor, first, n, piece, err)
-                        : eng__source_read_rows(k->src, k->tensor, first, n, piece, err);
+        const uint64_t first = p->row0 + row0, n = row1 - row0;
+        st = p->convert ? eng__source_read_rows_f32(p->src, p->tensor, first, n, piece, err)
+                        : eng__source_read_rows(p->src, p->tensor, first, n, piece, err);
         if (st == ENG_OK)
-            st = pack_groups(k, g, end, piece, err);
+            st = pack_groups(p, g, end, piece, err);
     }
     free(piece);
     return st;
 }
 
 /* What is made or transposed comes whole. */
-static eng_status pack_whole(const packing *k, eng_error *err)
+static eng_status pack_whole(const packing *p, eng_error *err)
 {
-    const eng_tensor_info *t = k->tensor;
-    uint8_t *data = malloc(k->row_bytes * (size_t)t->dims[1]);
+    const eng_tensor_info *t = p->tensor;
+    uint8_t *data = malloc(p->row_bytes * (size_t)t->dims[1]);
     if (!data)
         return eng_fail(err, ENG_NOMEM, "tensor %s: out of memory", t->name);
-    eng_status st = k->convert ? eng__source_read_f32(k->src, t, (float *)(void *)data, err)
-                               : eng__source_read(k->src, t, data, err);
+    eng_status st = p->convert ? eng__source_read_f32(p->src, t, (float *)(void *)data, err)
+                               : eng__source_read(p->src, t, data, err);
     if (st == ENG_OK)
-        st = pack_groups(k, 0, k->to->n_groups, data + k->row0 * k->row_bytes, err);
+        st = pack_groups(p, 0, p->to->n_groups, data + p->row0 * p->row_bytes, err);
     free(data);
     return st;
 }
@@ -110,17 +110,17 @@ eng_status eng__load_matrix(eng_packed *to, const eng_source *src, const eng_ten
                             uint64_t row0, const eng_kernels *kernels, eng_error *err)
 {
     const float *lent = eng__source_lent(src, tensor);
-    packing k = {.to = to, .src = src, .tensor = tensor, .row0 = row0, .kernels = kernels};
-    k.convert = lent || to->type != tensor->type;
-    k.row_bytes = k.convert ? to->k * sizeof(float) : eng__row_bytes(tensor->type, to->k);
-    if (k.convert) {
-        k.encoded = malloc(eng__row_bytes(to->type, to->k) * ENG_GROUP_ROWS);
-        if (!k.encoded)
+    packing p = {.to = to, .src = src, .tensor = tensor, .row0 = row0, .kernels = kernels};
+    p.convert = lent || to->type != tensor->type;
+    p.row_bytes = p.convert ? to->k * sizeof(float) : eng__row_bytes(tensor->type, to->k);
+    if (p.convert) {
+        p.encoded = malloc(eng__row_bytes(to->type, to->k) * ENG_GROUP_ROWS);
+        if (!p.encoded)
             return eng_fail(err, ENG_NOMEM, "tensor %s: out of memory", tensor->name);
     }
-    eng_status st = lent ? pack_groups(&k, 0, to->n_groups, lent + row0 * to->k, err)
-                    : eng__source_has_rows(src, tensor) ? pack_by_rows(&k, err)
-                                                        : pack_whole(&k, err);
-    free(k.encoded);
+    eng_status st = lent ? pack_groups(&p, 0, to->n_groups, lent + row0 * to->k, err)
+                    : eng__source_has_rows(src, tensor) ? pack_by_rows(&p, err)
+                                                        : pack_whole(&p, err);
+    free(p.encoded);
     return st;
 }
