@@ -5,6 +5,9 @@
 
 #include <string.h>
 
+/* A gap between tokens that a reader does not see. */
+enum { BUSY_STEP_NS = 30 * 1000 * 1000 };
+
 /* Where serving leaves cores free there is time to spare already. */
 uint32_t part_spare_percent(const config *c)
 {
@@ -64,6 +67,7 @@ sched_options part_scheduler_options(const config *c, spare_time *spare, right_o
                            .kv_auto = c->kv_type == CONFIG_KV_AUTO,
                            .max_running = c->max_running,
                            .prefill_budget = c->prefill_budget,
+                           .busy_step_ns = BUSY_STEP_NS,
                            .max_queued = c->max_queued,
                            .spare = spare,
                            .way = way};

@@ -55,6 +55,7 @@ rollout_source *rollout_source_create(policy_registry *registry, const sched_opt
     r->registry = registry;
     r->options = *options;
     r->options.runtime.low_priority = true;
+    r->options.busy_step_ns = 0; /* nobody reads along */
     r->tenant = random_u64() | 1;
     r->metrics = metrics_create();
     bool in = mailbox_init(&r->inbox, LIMIT_MAILBOX, NULL, NULL);

@@ -20,7 +20,8 @@ typedef struct sched_options {
                                     low_priority its own thread gives way too */
     bool kv_auto;                /* runtime.kv_f32 follows the weights of the first policy */
     uint32_t max_running;        /* sequences decoding at once */
-    uint32_t prefill_budget;     /* prefill rows in one step */
+    uint32_t prefill_budget;     /* prefill rows in one step; a quarter while somebody decodes */
+    uint32_t busy_step_ns;       /* and then no more than keep the step about so short; 0: any */
     uint32_t max_queued;         /* requests waiting before 429 */
     spare_time *spare;           /* left to others after each step; with low_priority wanted while
                                     there is work. NULL: neither */

@@ -41,6 +41,7 @@ struct sched {
 
     step_part *parts; /* [max_running] of the step being built */
     uint32_t n_parts;
+    double row_ns; /* that one row of a step takes lately, where there are many; 0 = unknown */
     event *out_first, *out_last; /* events of this round */
 };
 

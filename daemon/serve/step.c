@@ -9,7 +9,11 @@
 
 #include <string.h>
 
-enum { BUSY_SHARE = 4, MAX_POLICIES_A_ROUND = 8 };
+enum {
+    BUSY_SHARE = 4,  /* of the prefill budget: the most that prompts take while somebody decodes */
+    BUSY_LEAST = 16, /* rows they may take all the same */
+    MAX_POLICIES_A_ROUND = 8
+};
 
 /* ---- blocks ---- */
 
@@ -212,17 +216,31 @@ static void add_rows(sched *s, step_part *part)
     }
 }
 
-/* Is a decode among what runs? Then a long prompt takes smaller bites. */
-static bool any_decoding(sched *s, const eng_model *model)
+static uint32_t count_decoding(sched *s, const eng_model *model)
 {
+    uint32_t n = 0;
     FOR_JOBS(s, j)
     {
         for (uint32_t i = 0; i < j->n_sequences && !j->parked; i++)
-            if (j->sequences[i].seq && j->sequences[i].n_sampled &&
-                policy_model(j->policy) == model)
-                return true;
+            n += j->sequences[i].seq && j->sequences[i].n_sampled &&
+                 policy_model(j->policy) == model;
     }
-    return false;
+    return n;
+}
+
+/* Prompt rows of a step in which somebody decodes: as many as fit, by what a row took lately, in
+ * busy_step_ns, or as there are decodes, so that these have half of the step's time at least. */
+static uint32_t busy_budget(const sched *s, uint32_t n_decoding)
+{
+    const uint32_t most = s->options.prefill_budget / BUSY_SHARE;
+    double rows = most;
+    if (s->options.busy_step_ns && s->row_ns > 0) {
+        rows = (double)s->options.busy_step_ns / s->row_ns - n_decoding;
+        rows = rows > n_decoding ? rows : n_decoding;
+        rows = rows > BUSY_LEAST ? rows : BUSY_LEAST;
+    }
+    const uint32_t budget = rows < most ? (uint32_t)rows : most;
+    return budget ? budget : 1;
 }
 
 /* Puts one sequence into the step, if it has anything to do and gets its blocks. */
@@ -247,8 +265,9 @@ ON_COMPUTE static void build(sched *s, const eng_model *model)
 {
     uint32_t budget = s->options.prefill_budget;
     bool full = false; /* nobody overtakes a sequence that waits for room */
-    if (any_decoding(s, model))
-        budget = budget / BUSY_SHARE ? budget / BUSY_SHARE : 1;
+    const uint32_t n_decoding = count_decoding(s, model);
+    if (n_decoding)
+        budget = busy_budget(s, n_decoding);
     s->n_parts = 0;
     FOR_JOBS(s, j)
     {
@@ -412,6 +431,12 @@ ON_COMPUTE static void settle(sched *s, int64_t now)
             settle_part(s, &s->parts[i], now);
 }
 
+/* A mean of the last few steps. */
+static void note_row_ns(sched *s, double row_ns)
+{
+    s->row_ns = s->row_ns > 0 ? s->row_ns + (row_ns - s->row_ns) / 4 : row_ns;
+}
+
 ON_COMPUTE static bool run_step(sched *s, eng_model *model)
 {
     build(s, model);
@@ -420,8 +445,13 @@ ON_COMPUTE static bool run_step(sched *s, eng_model *model)
     eng_step_begin(s->runtime, model);
     for (uint32_t i = 0; i < s->n_parts; i++)
         add_rows(s, &s->parts[i]);
+    const uint32_t rows = eng_step_rows(s->runtime);
+    const int64_t began = clock_now_ns();
     eng_step_run(s->runtime);
-    settle(s, clock_now_ns());
+    const int64_t now = clock_now_ns();
+    if (rows >= BUSY_LEAST) /* a few rows take as long as one: the weights are read all the same */
+        note_row_ns(s, (double)(now - began) / rows);
+    settle(s, now);
     return true;
 }
 

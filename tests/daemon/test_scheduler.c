@@ -57,12 +57,13 @@ TEST(stream_sends_one_chunk_a_token_and_ends_with_done)
     serve_close(s);
 }
 
-/* One stream decodes from the first round on; of the other's 100 prompt tokens that round takes the
- * whole budget, 64, and the next ones a quarter of it, so its first token comes in round 4. */
-TEST(first_token_of_a_request_is_told_before_the_streams_that_run)
+/* Tokens that a running stream has been told before the first of a request that came with it, whose
+ * prompt has `prompt` tokens. The first round takes of these what the whole budget holds. */
+static uint32_t chunks_before_first_token(const serve_options *o, uint32_t prompt)
 {
-    serve *s = serve_open(NULL);
-    gen_request *both[2] = {serve_request(s, 1, 1, 5), serve_request(s, 1, 100, 6)};
+    serve *s = serve_open(o);
+    gen_request *both[2] = {serve_request(s, 1, 1, 5), serve_request(s, 1, prompt, 6)};
+    uint32_t chunks = 0;
     const serve_reply *running = serve_submit_all(s, both, 2);
     const serve_reply *late = s->replies[running->id + 1];
     while (!late->n_chunks) {
@@ -74,12 +75,30 @@ TEST(first_token_of_a_request_is_told_before_the_streams_that_run)
             serve_take_event(s, (event *)(void *)m);
             event_free((event *)(void *)m);
             if (first && late->n_chunks)
-                EXPECT_EQ(running->n_chunks, 3);
+                chunks = running->n_chunks;
         }
     }
     serve_expect_done(s, late);
     serve_expect_done(s, running);
     serve_close(s);
+    return chunks;
+}
+
+/* One stream decodes from the first round on; of the other's 100 prompt tokens that round takes the
+ * whole budget, 64, and the next ones a quarter of it, so its first token comes in round 4. */
+TEST(first_token_of_a_request_is_told_before_the_streams_that_run)
+{
+    EXPECT_EQ(chunks_before_first_token(NULL, 100), 3);
+}
+
+/* Of 200 prompt tokens the first round takes 128; of the rest a quarter of the budget takes 32 at a
+ * time, and where no step is short enough 16. */
+TEST(a_prompt_beside_streams_takes_what_keeps_steps_short)
+{
+    const serve_options roomy = {.prefill_budget = 128, .busy_step_ns = UINT32_MAX};
+    const serve_options tight = {.prefill_budget = 128, .busy_step_ns = 1};
+    EXPECT_EQ(chunks_before_first_token(&roomy, 200), 3);
+    EXPECT_EQ(chunks_before_first_token(&tight, 200), 5);
 }
 
 TEST(threads_that_compute_give_the_way_while_it_is_asked_for)
