@@ -124,6 +124,20 @@ def make_data_asked_for_help_makes_nothing():
 
 
 @test
+def a_small_run_leaves_the_files_of_a_full_one():
+    with tempfile.TemporaryDirectory() as folder:
+        full, small = Path(folder, "teach-data"), Path(folder, "teach-data-small")
+        full.mkdir()
+        (full / "demonstrations.jsonl").write_text("of a full run\n")
+        (full / "admin.key").write_text("sk-inst-none\n")
+        done = run(TEACH / "teach", "--small", "--url", "http://127.0.0.1:1", "--data-dir", full,
+                   cwd=folder)
+        check(done.returncode != 0, "it ends where it needs the daemon")
+        equal("its own files", (small / "demonstrations.jsonl").exists(), True)
+        equal("the other's", (full / "demonstrations.jsonl").read_text(), "of a full run\n")
+
+
+@test
 def make_text_prints_the_same_rows_twice():
     with tempfile.TemporaryDirectory() as where, Daemon(model=tiny_model(where)) as d:
         made = [run(TEACH / "make_text.py", "--url", d.url, "--texts", "18", "--tokens", "5")
