@@ -238,11 +238,12 @@ job_code examples_load(example_set *out, const job_host *host, const char *field
 
 void examples_report(const example_set *s, const job_host *host, const char *field)
 {
-    host_event(host, s->dropped || s->cut ? INSTRUCTD_LOG_WARN : INSTRUCTD_LOG_INFO,
-               "%s: %llu rows, %zu sequences of %llu tokens; %llu prompts left out as too long, "
-               "%llu answers cut",
-               field, (unsigned long long)s->rows, s->n, (unsigned long long)s->n_tokens,
-               (unsigned long long)s->dropped, (unsigned long long)s->cut);
+    host_event(
+        host, s->dropped || s->cut ? INSTRUCTD_LOG_WARN : INSTRUCTD_LOG_INFO,
+        "%s: %llu rows, %zu sequences, %llu tokens in all; %llu prompts left out as too long, "
+        "%llu answers cut",
+        field, (unsigned long long)s->rows, s->n, (unsigned long long)s->n_tokens,
+        (unsigned long long)s->dropped, (unsigned long long)s->cut);
 }
 
 void examples_free(example_set *s)

@@ -219,6 +219,19 @@ TEST(the_digest_tells_data_apart)
     end(&f);
 }
 
+TEST(a_report_tells_the_tokens_of_all_sequences)
+{
+    fixture f;
+    begin(&f);
+    must_load(&f,
+              "{\"prompt\":\"q\",\"completion\":\"z\"}\n{\"prompt\":\"q\",\"completion\":\"zqz\"}",
+              DATA_SUPERVISED, 100, 100);
+    examples_report(&f.set, &f.host, "training_file");
+    /* a token a byte, and the end of each */
+    EXPECT(mock_host_had_event(f.mock, "training_file: 2 rows, 2 sequences, 8 tokens in all; "));
+    end(&f);
+}
+
 TEST(a_bad_line_is_named_with_its_field_and_file)
 {
     fixture f;
