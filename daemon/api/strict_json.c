@@ -12,15 +12,13 @@ cJSON *strict_json_parse(const char *body, size_t len, api_error *err)
                                          .no_nul_escape = true,
                                          .top_object = true};
     eng_error why;
-    size_t offset = 0;
-    eng_status status = eng_json_check(body, len, &rules, &offset, &why);
+    eng_status status = eng_json_check(body, len, &rules, NULL, &why);
     if (status == ENG_NOMEM) {
         api_no_memory(err);
         return NULL;
     }
     if (status != ENG_OK) {
-        api_invalid(err, "invalid_json", NULL, "the body is not valid JSON at byte %zu: %s", offset,
-                    why.text);
+        api_invalid(err, "invalid_json", NULL, "the body is not valid %s", why.text);
         return NULL;
     }
     cJSON *root = cJSON_ParseWithLengthOpts(body, len, NULL, 0);

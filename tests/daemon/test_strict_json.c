@@ -13,6 +13,15 @@ static bool takes(const char *body, size_t len, api_error *err)
     return root != NULL;
 }
 
+/* Times that `word` stands in the text. */
+static int count(const char *text, const char *word)
+{
+    int n = 0;
+    for (const char *at = text; (at = strstr(at, word)); at++)
+        n++;
+    return n;
+}
+
 static void expect_refused(const char *body, const char *message_part)
 {
     api_error err;
@@ -22,6 +31,7 @@ static void expect_refused(const char *body, const char *message_part)
     EXPECT_STR(err.code, "invalid_json");
     if (!strstr(err.message, message_part))
         FAIL("%s: the message \"%s\" does not say \"%s\"", body, err.message, message_part);
+    EXPECT_EQ(count(err.message, "byte"), 1);
 }
 
 TEST(what_is_not_json_names_the_byte)
