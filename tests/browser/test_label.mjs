@@ -304,6 +304,32 @@ test("toxicity tasks are made and compared by themselves", async ({ browser, dae
   await desk.stop();
 });
 
+test("figures that come late stand under no other kind", async ({ browser, daemon }) => {
+  const desk = await startDesk(daemon, []);
+  const held = [];
+  desk.routes["GET /v1/labels/agreement"] = (_, res, req) => {
+    const late = req.url.includes("truthful_harmless_first");
+    const figures = { ...agreement, overall: { ...agreement.overall, tasks: late ? 111 : 222 } };
+    if (late) held.push(() => json(res, 200, figures));
+    else json(res, 200, figures);
+  };
+  const page = await openDesk(browser, desk);
+  await page.click(".tabs >> text=Agreement");
+  await page.waitForSelector(".facts dd:text-is('222')");
+  await page.click(".chips button >> nth=1");
+  await until("the request whose answer is late", () => held.length);
+  equal("figures meanwhile", await page.$$eval(".facts", (all) => all.length), 0);
+  await page.click(".chips button >> nth=2");
+  await page.waitForSelector(".facts dd:text-is('222')");
+  const told = page.waitForResponse((reply) => reply.url().includes("truthful_harmless_first"));
+  held[0]();
+  await (await told).finished();
+  await page.evaluate(() => new Promise((shown) => setTimeout(shown, 100)));
+  equal("tasks", await page.$$eval(".facts dd", (all) => all.at(-1).textContent), "222");
+  await page.context().close();
+  await desk.stop();
+});
+
 test("cards are dragged into rows", async ({ browser, daemon }) => {
   const desk = await startDesk(daemon, [task("task_5", 4)]);
   const page = await openDesk(browser, desk);

@@ -10,7 +10,6 @@ import { Chart } from "../chart/Chart";
 import { readAgreement, type Agreement, type CriterionMode, type Figure, type TaskKind } from "./api";
 import { ToxicityTable } from "./ToxicityTable";
 
-const report = signal<Agreement | null>(null);
 const problem = signal<ApiError | null>(null);
 
 /** Rankings of each kind and criterion are compared among themselves. */
@@ -21,12 +20,18 @@ const parts = [
 ] as const satisfies readonly { kind: TaskKind; mode: CriterionMode; name: Phrase }[];
 type Part = (typeof parts)[number];
 
-async function load({ kind, mode }: Part): Promise<void> {
+const report = signal<{ part: Part; figures: Agreement } | null>(null);
+let wanted: Part = parts[0]; // what is told of another one comes too late
+
+async function load(part: Part): Promise<void> {
+  wanted = part;
   try {
-    report.value = await readAgreement(kind, mode);
+    const figures = await readAgreement(part.kind, part.mode);
+    if (part !== wanted) return;
+    report.value = { part, figures };
     problem.value = null;
   } catch (error) {
-    if (error instanceof ApiError) problem.value = error;
+    if (part === wanted && error instanceof ApiError) problem.value = error;
   }
 }
 
@@ -79,6 +84,21 @@ function Labelers({ rows }: { rows: Agreement["labelers"] }) {
   );
 }
 
+function Figures({ of: { overall, labelers, weeks }, part }: { of: Agreement; part: Part }) {
+  return (
+    <>
+      <Overall figure={overall} />
+      {labelers.length > 0 && <Labelers rows={labelers} />}
+      {part.mode === "toxicity" && <ToxicityTable />}
+      {weeks.length > 1 && (
+        <Chart title={t("agreement_strict")} time x={weeks.map((week) => week.begins_at)}
+               y={weeks.map((week) => week.agreement)} />
+      )}
+      <p class="muted small">{t("agreement_paper")}</p>
+    </>
+  );
+}
+
 export function AgreementPage() {
   const [part, setPart] = useState<Part>(parts[0]);
   useEffect(() => {
@@ -89,8 +109,7 @@ export function AgreementPage() {
   }, [part]);
   if (problem.value)
     return <ProblemNote problem={problem.value} scope="train" retry={() => load(part)} />;
-  const now = report.value;
-  if (!now) return <p class="empty-note">{t("loading")}</p>;
+  const now = report.value?.part === part ? report.value.figures : null;
   return (
     <div class="desk">
       <div class="chips" role="group" aria-label={t("task_kind")}>
@@ -99,14 +118,7 @@ export function AgreementPage() {
                   onClick={() => setPart(one)}>{t(one.name)}</button>
         ))}
       </div>
-      <Overall figure={now.overall} />
-      {now.labelers.length > 0 && <Labelers rows={now.labelers} />}
-      {part.mode === "toxicity" && <ToxicityTable />}
-      {now.weeks.length > 1 && (
-        <Chart title={t("agreement_strict")} time x={now.weeks.map((week) => week.begins_at)}
-               y={now.weeks.map((week) => week.agreement)} />
-      )}
-      <p class="muted small">{t("agreement_paper")}</p>
+      {now ? <Figures of={now} part={part} /> : <p class="empty-note">{t("loading")}</p>}
     </div>
   );
 }
