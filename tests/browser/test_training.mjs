@@ -46,8 +46,37 @@ test("without a key the training page says what it needs", async ({ browser, dae
   const page = await newPage(browser, daemon.url);
   await page.goto(`${daemon.url}/training`);
   await page.waitForSelector("text=scope train");
+  for (const place of ["quickstart up", "page.key"])
+    check((await page.textContent("main")).includes(place), `it says where a key is found: ${place}`);
   expectClean(page);
   await page.context().close();
+});
+
+test("a job that is over shows the charts that have data, and no others", async ({ browser, daemon }) => {
+  const job = { id: "ftjob-over", object: "fine_tuning.job", created_at: 1767571200, finished_at: 1767571300,
+    status: "succeeded", model: "instruct", fine_tuned_model: null, training_file: "file-a", error: null,
+    trained_tokens: 10, method: { type: "supervised", supervised: {} } };
+  const path = `/v1/fine_tuning/jobs/${job.id}`;
+  const front = await startFront(daemon, {
+    "GET /v1/fine_tuning/jobs": (_, res) => json(res, 200, { object: "list", data: [job], has_more: false }),
+    [`GET ${path}/metrics`]: (_, res) => json(res, 200, { has_more: false,
+      columns: { step: [1, 2], loss: [2.5, 1.5], kl: [null, null] } }),
+    [`GET ${path}/events`]: (_, res) => {
+      res.writeHead(200, { "content-type": "text/event-stream" });
+      res.end();
+    },
+    "GET /metrics": (_, res) => {
+      res.writeHead(200, { "content-type": "text/plain" });
+      res.end("");
+    },
+  });
+  const page = await newPage(browser, front.url);
+  await page.goto(`${front.url}/training`);
+  await page.waitForSelector(".chart");
+  equal("points of each chart",
+        await page.$$eval(".chart", (all) => all.map((chart) => Number(chart.dataset.points))), [2]);
+  await page.context().close();
+  await front.stop();
 });
 
 test("a policy is published after a confirmation, the Playground notices, and it is taken back",

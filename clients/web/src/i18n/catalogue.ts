@@ -34,16 +34,16 @@ export const catalogue = {
   ],
   key_title: ["API key", "API-Schlüssel"],
   key_text: [
-    "The key stays in this tab. `quickstart up` prints an address that brings one along; an administrator can make others.",
-    "Der Schlüssel bleibt in diesem Tab. `quickstart up` zeigt eine Adresse, die einen mitbringt; weitere macht die Verwaltung.",
+    "The key stays in this tab. `quickstart up` prints an address that brings one along, that of the file page.key in the daemon's data directory; an administrator can make others.",
+    "Der Schlüssel bleibt in diesem Tab. `quickstart up` zeigt eine Adresse, die einen mitbringt: den der Datei page.key im Datenverzeichnis des Servers; weitere macht die Verwaltung.",
   ],
   key_is: ["In use: {user}, may {scopes}", "In Gebrauch: {user}, darf {scopes}"],
   key_label: ["Key", "Schlüssel"],
   key_use: ["Use it", "Verwenden"],
   key_forget: ["Forget the present one", "Den jetzigen vergessen"],
   needs_key: [
-    "This needs a key with the scope {scope}. Enter one under “API key” above.",
-    "Dafür braucht es einen Schlüssel mit dem Recht {scope}. Er wird oben unter „API-Schlüssel“ eingetragen.",
+    "This needs a key with the scope {scope}. The link that `quickstart up` prints brings one along; or enter one under “API key” above, such as that of the file page.key in the daemon's data directory.",
+    "Dafür braucht es einen Schlüssel mit dem Recht {scope}. Der Link, den `quickstart up` zeigt, bringt einen mit; oder er wird oben unter „API-Schlüssel“ eingetragen, etwa der aus der Datei page.key im Datenverzeichnis des Servers.",
   ],
   not_offered: [
     "This server does not offer this yet.",

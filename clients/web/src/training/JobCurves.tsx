@@ -21,13 +21,16 @@ export function JobCurves({ columns }: { columns: Columns }) {
   const names = Object.keys(columns).filter((name) => name !== "step" && measured(columns, name));
   const main = first.filter((name) => names.includes(name));
   const others = names.filter((name) => !first.includes(name)).sort();
+  const served = gaps.value.some((gap) => gap.ms !== null);
   if (!columns.step.length) return <p class="empty-note">{t("no_metrics_yet")}</p>;
   return (
     <>
       <div class="charts">
         {main.map((name) => <Curve key={name} columns={columns} name={name} />)}
-        <Chart title={t("serving_gap")} time unit="ms" x={gaps.value.map((g) => g.at)}
-               y={gaps.value.map((g) => g.ms)} />
+        {served && (
+          <Chart title={t("serving_gap")} time unit="ms" x={gaps.value.map((g) => g.at)}
+                 y={gaps.value.map((g) => g.ms)} />
+        )}
       </div>
       {others.length > 0 && (
         <details class="more-curves">
