@@ -493,6 +493,15 @@ TEST(what_a_job_publishes_is_its_result_and_a_checkpoint)
     scene_close(&s);
 }
 
+/* A job of one step that publishes what came of it, and is answered so. */
+static const char *create_publishing(scene *s, publish_result answer, const char *publish_json)
+{
+    scene_file(s, "file-a", "step\n");
+    fake.result_to_give = answer;
+    return create_job(
+        s, (wish){.n_steps = 1, .deed = "publish", .at_step = 1, .publish_json = publish_json});
+}
+
 static double bound_of(const char *name)
 {
     for (size_t i = 0; i < fake.n_gates; i++)
@@ -505,14 +514,9 @@ static double bound_of(const char *name)
 TEST(a_gate_holds_what_the_job_set_and_what_was_measured)
 {
     scene s = scene_begin();
-    scene_file(&s, "file-a", "step\n");
-    fake.result_to_give = PUBLISH_REFUSED;
-    const char *id = create_job(&s, (wish){.n_steps = 1,
-                                           .deed = "publish",
-                                           .at_step = 1,
-                                           .publish_json = "{\"alias\":\"instruct\",\"gate\":{"
-                                                           "\"max_kl_ref\":2,"
-                                                           "\"min_rm_delta\":5}}"});
+    const char *id = create_publishing(
+        &s, PUBLISH_REFUSED,
+        "{\"alias\":\"instruct\",\"gate\":{\"max_kl_ref\":2,\"min_rm_delta\":5}}");
     await_status(&s, id, STORE_JOB_SUCCEEDED); /* a refusal ends nothing */
     EXPECT_STR(fake.alias, "instruct");
     EXPECT_EQ(fake.n_gates, 4);
@@ -532,12 +536,7 @@ TEST(a_gate_holds_what_the_job_set_and_what_was_measured)
 TEST(a_publish_that_fails_is_told_once)
 {
     scene s = scene_begin();
-    scene_file(&s, "file-a", "step\n");
-    fake.result_to_give = PUBLISH_NO_MEMORY;
-    const char *id = create_job(&s, (wish){.n_steps = 1,
-                                           .deed = "publish",
-                                           .at_step = 1,
-                                           .publish_json = "{\"alias\":\"instruct\"}"});
+    const char *id = create_publishing(&s, PUBLISH_NO_MEMORY, "{\"alias\":\"instruct\"}");
     await_status(&s, id, STORE_JOB_FAILED);
     expect_event(&s, id, "The job failed: gate max_kl_ref is 2, measured was 3");
     EXPECT_EQ(count_events(&s, id, "max_kl_ref"), 1);
@@ -548,12 +547,7 @@ TEST(a_publish_that_fails_is_told_once)
 TEST(an_alias_that_was_moved_meanwhile_refuses_a_publish)
 {
     scene s = scene_begin();
-    scene_file(&s, "file-a", "step\n");
-    fake.result_to_give = PUBLISH_STALE;
-    const char *id = create_job(&s, (wish){.n_steps = 1,
-                                           .deed = "publish",
-                                           .at_step = 1,
-                                           .publish_json = "{\"alias\":\"instruct\"}"});
+    const char *id = create_publishing(&s, PUBLISH_STALE, "{\"alias\":\"instruct\"}");
     await_status(&s, id, STORE_JOB_SUCCEEDED);
     EXPECT_EQ(fake.published, 1);
     scene_close(&s);
@@ -562,11 +556,7 @@ TEST(an_alias_that_was_moved_meanwhile_refuses_a_publish)
 TEST(an_alias_that_the_job_did_not_name_is_not_moved)
 {
     scene s = scene_begin();
-    scene_file(&s, "file-a", "step\n");
-    const char *id = create_job(&s, (wish){.n_steps = 1,
-                                           .deed = "publish",
-                                           .at_step = 1,
-                                           .publish_json = "{\"alias\":\"other\"}"});
+    const char *id = create_publishing(&s, PUBLISH_OK, "{\"alias\":\"other\"}");
     expect_failure(&s, id, "invalid_value",
                    "publish: alias: expected other, as the job says, found instruct", "");
     EXPECT_EQ(fake.published, 0);
@@ -576,8 +566,7 @@ TEST(an_alias_that_the_job_did_not_name_is_not_moved)
 TEST(the_lineage_names_the_files_that_were_read)
 {
     scene s = scene_begin();
-    scene_file(&s, "file-a", "step\n");
-    const char *id = create_job(&s, (wish){.n_steps = 1, .deed = "publish", .at_step = 1});
+    const char *id = create_publishing(&s, PUBLISH_OK, NULL);
     await_status(&s, id, STORE_JOB_SUCCEEDED);
     EXPECT_EQ(fake.n_datasets, 1);
     EXPECT_STR(fake.dataset, "5ea1");

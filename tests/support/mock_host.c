@@ -648,3 +648,14 @@ void mock_host_must_run(mock_host *m, const mock_job *job)
     if (code != INSTRUCTD_OK)
         FAIL("%s: code %d, %s %s", job->method, code, param, err);
 }
+
+void mock_host_must_pause(mock_host *m, mock_job *job, uint64_t step)
+{
+    char param[64], err[512];
+    mock_host_pause_at_step(m, step);
+    int code = mock_host_run(m, job, param, err);
+    if (code != INSTRUCTD_E_STOPPED)
+        FAIL("%s: code %d instead of a pause, %s %s", job->method, code, param, err);
+    mock_host_pause_at_step(m, 0);
+    job->resumed = true;
+}

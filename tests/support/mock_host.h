@@ -56,6 +56,8 @@ int mock_host_run(mock_host *m, const mock_job *job, char param[64], char err[51
 int mock_host_check(mock_host *m, const mock_job *job, char param[64], char err[512]);
 /* mock_host_run that must end well. */
 void mock_host_must_run(mock_host *m, const mock_job *job);
+/* Runs it until it pauses after that step; from then on it is a job that goes on. */
+void mock_host_must_pause(mock_host *m, mock_job *job, uint64_t step);
 
 /* ---- interfering ---- */
 

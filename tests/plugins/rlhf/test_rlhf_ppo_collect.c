@@ -211,16 +211,25 @@ TEST(a_checkpoint_keeps_the_rollouts_that_wait)
 
 /* ---- rewards that do not come ---- */
 
-TEST(an_endpoint_that_is_away_fails_the_job_and_no_sampler_is_left)
+/* A job whose rewards come from there (NULL: from nowhere) ends with this code and leaves nothing.
+ */
+static void expect_failure(mock_score *rewards, int code, const char *says)
 {
     mock_host *m = host_with_prompts(NULL);
     char param[64], err[512];
-    mock_host_endpoint(m, NULL, NULL);
+    mock_host_endpoint(m, rewards, NULL);
     const mock_job spec = prompts(HTTP(SIZES(16, 16, 16)));
-    EXPECT_EQ(mock_host_run(m, &spec, param, err), INSTRUCTD_E_NOT_FOUND);
-    EXPECT(strstr(err, "no such endpoint"));
+    EXPECT_EQ(mock_host_run(m, &spec, param, err), code);
+    if (!strstr(err, says))
+        FAIL("the error is \"%s\", expected \"%s\"", err, says);
     EXPECT_EQ(mock_host_samplers(m), 0);
+    EXPECT_EQ(mock_host_publishes(m), 0);
     mock_host_free(m);
+}
+
+TEST(an_endpoint_that_is_away_fails_the_job_and_no_sampler_is_left)
+{
+    expect_failure(NULL, INSTRUCTD_E_NOT_FOUND, "no such endpoint");
 }
 
 static double not_a_number(void *ctx, const char *prompt, const char *completion)
@@ -231,11 +240,5 @@ static double not_a_number(void *ctx, const char *prompt, const char *completion
 
 TEST(a_reward_that_is_no_number_fails_the_job)
 {
-    mock_host *m = host_with_prompts(NULL);
-    char param[64], err[512];
-    mock_host_endpoint(m, not_a_number, NULL);
-    const mock_job spec = prompts(HTTP(SIZES(16, 16, 16)));
-    EXPECT_EQ(mock_host_run(m, &spec, param, err), INSTRUCTD_E_NOT_FINITE);
-    EXPECT_EQ(mock_host_publishes(m), 0);
-    mock_host_free(m);
+    expect_failure(not_a_number, INSTRUCTD_E_NOT_FINITE, "");
 }

@@ -287,11 +287,8 @@ static void expect_resumes(const char *method_json)
         forget();
         mock_host *m = host_with_prompts(NULL);
         mock_job again = spec;
-        mock_host_pause_at_step(m, 2); /* a checkpoint to restart from */
-        EXPECT_EQ(mock_host_run(m, &again, param, err), INSTRUCTD_E_STOPPED);
-        mock_host_pause_at_step(m, 0);
+        mock_host_must_pause(m, &again, 2); /* a checkpoint to restart from */
         mock_host_stop_at_poll(m, poll);
-        again.resumed = true;
         int code = mock_host_run(m, &again, param, err);
         EXPECT_EQ(mock_host_samplers(m), 0);
         mock_host_stop_at_poll(m, 0);
@@ -323,20 +320,17 @@ TEST(a_resumed_job_keeps_the_reference_and_reward_model_it_began_with)
 {
     static const char *const METHOD = "{\"reference\":\"served\",\"reward_model\":\"critic\","
                                       "\"hyperparameters\":{" FAST SIZES(32, 8, 8) "}}";
-    char whole[INSTRUCTD_POLICY_ID_BYTES] = "", param[64], err[512];
+    char whole[INSTRUCTD_POLICY_ID_BYTES] = "";
     for (int moved = 0; moved < 2; moved++) {
         mock_host *m = host_with_prompts(NULL);
         mock_job spec = prompts(METHOD);
         mock_host_policy(m, "served", in_dir("base"));
         const char *critic = mock_host_policy(m, "critic", in_dir("judge"));
-        mock_host_pause_at_step(m, 2);
-        EXPECT_EQ(mock_host_run(m, &spec, param, err), INSTRUCTD_E_STOPPED);
+        mock_host_must_pause(m, &spec, 2);
         if (moved) {
             mock_host_policy(m, "served", make_model("other", "llama", false, 11));
             mock_host_policy(m, "critic", make_model("other-judge", "llama", true, 12));
         }
-        mock_host_pause_at_step(m, 0);
-        spec.resumed = true;
         mock_host_must_run(m, &spec);
         const mock_publish *result = mock_host_publish(m, mock_host_publishes(m) - 1);
         EXPECT_STR(result->reward_model, critic);
@@ -398,17 +392,13 @@ TEST(a_publish_that_fails_is_told_once_and_ends_nothing)
 
 TEST(a_pause_between_publishes_loses_none)
 {
-    char whole[INSTRUCTD_POLICY_ID_BYTES], param[64], err[512];
+    char whole[INSTRUCTD_POLICY_ID_BYTES];
     mock_job spec = prompts(HTTP(FAST SIZES(32, 8, 8)));
     spec.publish_json = "{\"alias\":\"new-name\",\"every\":1}";
     run_alone(&spec, NULL, whole);
     mock_host *m = host_with_prompts(NULL);
-    for (uint64_t step = 1; step <= 4; step++) {
-        mock_host_pause_at_step(m, step);
-        EXPECT_EQ(mock_host_run(m, &spec, param, err), INSTRUCTD_E_STOPPED);
-        spec.resumed = true;
-    }
-    mock_host_pause_at_step(m, 0);
+    for (uint64_t step = 1; step <= 4; step++)
+        mock_host_must_pause(m, &spec, step);
     mock_host_must_run(m, &spec);
     EXPECT_EQ(mock_host_publishes(m), 4);
     for (uint32_t i = 0; i < 4; i++)

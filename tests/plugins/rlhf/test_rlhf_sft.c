@@ -268,23 +268,19 @@ TEST(a_job_paused_with_a_validation_file_goes_on_bit_for_bit)
 
 TEST(a_torn_checkpoint_is_told_and_the_one_before_is_used)
 {
-    char whole[INSTRUCTD_POLICY_ID_BYTES], param[64], err[512];
+    char whole[INSTRUCTD_POLICY_ID_BYTES];
     mock_job spec = demonstrations(NUMBERS(SHORT));
     run_alone(&spec, NULL, whole);
     forget_checkpoints();
     mock_host *m = host_with_demos(NULL);
-    for (uint64_t step = 3; step <= 6; step += 3) {
-        mock_host_pause_at_step(m, step);
-        EXPECT_EQ(mock_host_run(m, &spec, param, err), INSTRUCTD_E_STOPPED);
-        spec.resumed = true;
-    }
+    mock_host_must_pause(m, &spec, 3);
+    mock_host_must_pause(m, &spec, 6);
     size_t len;
     const char *path = in_dir("job/step-000000000006/optimizer.safetensors");
     char *bytes = test_read_file(path, &len);
     bytes[len / 2] ^= 1;
     test_write_file(path, bytes, len);
     free(bytes);
-    mock_host_pause_at_step(m, 0);
     mock_host_must_run(m, &spec);
     EXPECT(mock_host_had_event(m, "checkpoint of step 6 is not used"));
     EXPECT(mock_host_had_event(m, "going on from step 3"));
@@ -293,32 +289,29 @@ TEST(a_torn_checkpoint_is_told_and_the_one_before_is_used)
     mock_host_free(m);
 }
 
-TEST(a_checkpoint_of_other_numbers_is_refused)
+/* The checkpoint of a job does not serve this one. */
+static void expect_foreign_checkpoint(mock_job other)
 {
     char param[64], err[512];
     mock_job spec = demonstrations(NUMBERS(SHORT));
     mock_host *m = host_with_demos(NULL);
-    mock_host_pause_at_step(m, 3);
-    EXPECT_EQ(mock_host_run(m, &spec, param, err), INSTRUCTD_E_STOPPED);
-    spec.resumed = true;
-    spec.seed++;
-    EXPECT_EQ(mock_host_run(m, &spec, param, err), INSTRUCTD_E_INVALID);
+    mock_host_must_pause(m, &spec, 3);
+    other.resumed = true;
+    EXPECT_EQ(mock_host_run(m, &other, param, err), INSTRUCTD_E_INVALID);
     EXPECT(strstr(err, "of other data, numbers or models"));
     mock_host_free(m);
 }
 
+TEST(a_checkpoint_of_other_numbers_is_refused)
+{
+    mock_job other = demonstrations(NUMBERS(SHORT));
+    other.seed++;
+    expect_foreign_checkpoint(other);
+}
+
 TEST(a_checkpoint_of_the_other_compute_is_refused)
 {
-    char param[64], err[512];
-    mock_job spec = demonstrations(NUMBERS(SHORT));
-    mock_host *m = host_with_demos(NULL);
-    mock_host_pause_at_step(m, 3);
-    EXPECT_EQ(mock_host_run(m, &spec, param, err), INSTRUCTD_E_STOPPED);
-    spec.resumed = true;
-    spec.method_json = NUMBERS(BF16 SHORT);
-    EXPECT_EQ(mock_host_run(m, &spec, param, err), INSTRUCTD_E_INVALID);
-    EXPECT(strstr(err, "of other data, numbers or models"));
-    mock_host_free(m);
+    expect_foreign_checkpoint(demonstrations(NUMBERS(BF16 SHORT)));
 }
 
 TEST(a_job_in_bf16_learns_as_one_in_f32_does_but_with_other_bits)
