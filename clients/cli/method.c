@@ -14,6 +14,14 @@ static const cJSON *member(const cJSON *object, const char *name)
     return cJSON_GetObjectItemCaseSensitive(object, name);
 }
 
+/* Appends to a list like "a, b", as far as there is room. */
+static void list_add(char *list, size_t room, const char *name)
+{
+    const size_t used = strlen(list);
+    if (used + strlen(name) + sizeof ", " <= room)
+        snprintf(list + used, room - used, "%s%s", used ? ", " : "", name);
+}
+
 /* ---- finding it ---- */
 
 static void take_apart(method *m, const cJSON *entry)
@@ -26,6 +34,17 @@ static void take_apart(method *m, const cJSON *entry)
     m->presets = member(schema, "presets");
 }
 
+/* Says what there is; known: "pretrain, supervised, ...". */
+static exit_code no_method(const char *type, const nearest *near, const char *known, problem *p)
+{
+    problem_set(p, EXIT_USAGE, "the server has no method \"%.64s\"", type);
+    if (near->best)
+        problem_hint(p, "did you mean %.64s? it has %s", near->best, known);
+    else
+        problem_hint(p, "it has %s", known[0] ? known : "none: no plugin is loaded");
+    return EXIT_USAGE;
+}
+
 exit_code method_fetch(method *m, server *s, const char *type, problem *p)
 {
     *m = (method){0};
@@ -33,6 +52,7 @@ exit_code method_fetch(method *m, server *s, const char *type, problem *p)
     if (code != EXIT_DONE)
         return code;
     const cJSON *entry;
+    char known[200] = "";
     nearest near;
     nearest_init(&near, type);
     cJSON_ArrayForEach(entry, member(m->list, "data"))
@@ -42,15 +62,12 @@ exit_code method_fetch(method *m, server *s, const char *type, problem *p)
             take_apart(m, entry);
             return EXIT_DONE;
         }
-        if (name)
-            nearest_offer(&near, name);
+        if (!name)
+            continue;
+        nearest_offer(&near, name);
+        list_add(known, sizeof known, name);
     }
-    problem_set(p, EXIT_USAGE, "the server has no method \"%.64s\"", type);
-    if (near.best)
-        problem_hint(p, "did you mean %.64s? instruct methods lists them", near.best);
-    else
-        problem_hint(p, "instruct methods lists what there is");
-    return EXIT_USAGE;
+    return no_method(type, &near, known, p);
 }
 
 void method_free(method *m)
@@ -112,7 +129,6 @@ static exit_code check_choice(const cJSON *schema, const char *name, const char 
 {
     const cJSON *choices = member(schema, "enum"), *choice;
     char list[256] = "";
-    size_t used = 0;
     if (!cJSON_IsArray(choices))
         return EXIT_DONE;
     cJSON_ArrayForEach(choice, choices)
@@ -121,9 +137,7 @@ static exit_code check_choice(const cJSON *schema, const char *name, const char 
             continue;
         if (strcmp(choice->valuestring, value) == 0)
             return EXIT_DONE;
-        int n = snprintf(list + used, sizeof list - used, "%s%s", used ? ", " : "",
-                         choice->valuestring);
-        used = n > 0 && used + (size_t)n < sizeof list ? used + (size_t)n : used;
+        list_add(list, sizeof list, choice->valuestring);
     }
     return problem_set(p, EXIT_USAGE, "%s is one of %s, not \"%.60s\"", name, list, value);
 }

@@ -14,8 +14,8 @@ typedef struct method {
     const cJSON *presets;    /* {"NAME":{...}} or NULL */
 } method;
 
-/* Asks the server. EXIT_USAGE with the nearest name when no plugin has such a method. The caller
- * frees with method_free in every case. */
+/* Asks the server. EXIT_USAGE with the names that there are, and a near one, when no plugin has
+ * such a method. The caller frees with method_free in every case. */
 exit_code method_fetch(method *m, server *s, const char *type, problem *p);
 void method_free(method *m);
 

@@ -11,8 +11,8 @@ typedef struct nearest {
 } nearest;
 
 void nearest_init(nearest *n, const char *wanted);
-/* A name is close when at most a third of the wanted one's letters (but two are always allowed)
- * would change, or when it begins with the wanted one. */
+/* A name is close when it begins with the wanted one, or when at most a third of that one's letters
+ * would change; of three or fewer none may. */
 void nearest_offer(nearest *n, const char *name);
 /* Letters to insert, remove, replace or swap with their neighbour (optimal string alignment:
  * Damerau 1964) to make b of a; names past 63 bytes are as far as they are long. */

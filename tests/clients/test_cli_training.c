@@ -24,7 +24,8 @@ TEST(edit_distance_counts_letters_and_swaps)
 
 static const char *nearest_of(const char *wanted)
 {
-    static const char *const names[] = {"n_epochs", "batch_size", "learning_rate", "max_kl_ref"};
+    static const char *const names[] = {"n_epochs", "batch_size", "learning_rate", "max_kl_ref",
+                                        "ppo"};
     nearest n;
     nearest_init(&n, wanted);
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
@@ -39,6 +40,8 @@ TEST(nearest_offers_what_is_close_and_nothing_else)
     EXPECT_STR(nearest_of("lerning_rate"), "learning_rate");
     EXPECT_STR(nearest_of("max_kl"), "max_kl_ref"); /* its beginning */
     EXPECT_STR(nearest_of("dropout"), "");
+    EXPECT_STR(nearest_of("dpo"), ""); /* a method of its own */
+    EXPECT_STR(nearest_of("pppo"), "ppo");
     EXPECT_STR(nearest_of(""), "");
 }
 

@@ -127,6 +127,16 @@ def mistakes_are_answered_with_what_is_near():
 
 
 @test
+def a_method_that_is_not_there_is_answered_with_those_that_are():
+    with FakeDaemon() as daemon:
+        done = run(daemon, "train", "dpo", "-m", "instruct", "-f", "file-1")
+        equal("exit code", done.code, 2)
+        check('no method "dpo"' in done.err and "it has supervised, ppo, noise" in done.err,
+              repr(done))
+        check("did you mean" not in done.err, repr(done))
+
+
+@test
 def values_outside_the_schema_are_exit_2():
     cases = [("n_epochs=1.5", "a whole number"), ("n_epochs=0", "at least 1"),
              ("n_epochs=1001", "at most 1000"), ("learning_rate=0", "more than 0"),
