@@ -143,6 +143,46 @@ static void print_files(const cJSON *set, terminal *out)
                             json_string(files, parts[i]));
 }
 
+/* How many rows there were before the first stage. */
+static double rows_found(const cJSON *set)
+{
+    const cJSON *manifest = cJSON_GetObjectItemCaseSensitive(set, "manifest");
+    const cJSON *stages = cJSON_GetObjectItemCaseSensitive(manifest, "stages");
+    return json_number(cJSON_GetArrayItem(stages, 0), "in", 0);
+}
+
+/* What people would have had to give for a set of the kind. */
+static const char *material_of(const char *kind)
+{
+    static const struct {
+        const char *kind, *what;
+    } all[] = {
+        {"sft", "demonstrations"},
+        {"rm", "rankings"},
+        {"ppo", "Playground prompts that their authors share"},
+        {"eval", "evaluations"},
+        {"toxicity", "toxicity rankings"},
+    };
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
+        if (strcmp(all[i].kind, kind) == 0)
+            return all[i].what;
+    return "rows";
+}
+
+static exit_code refuse_empty(const options *o, const cJSON *set, bool from_file, problem *p)
+{
+    const char *id = json_string(set, "id");
+    if (rows_found(set) > 0)
+        problem_set(p, EXIT_FRUITLESS, "no row is left: the stages left them all out");
+    else if (from_file)
+        problem_set(p, EXIT_FRUITLESS, "no row is left: the file has none of kind %.20s", o->kind);
+    else
+        problem_set(p, EXIT_FRUITLESS, "no row is left: there are no %s yet", material_of(o->kind));
+    problem_hint(p, "nothing can be trained on %.64s; instruct data show has every stage",
+                 id && name_is_id(id) ? id : "the set");
+    return EXIT_FRUITLESS;
+}
+
 static exit_code create(const action_context *a, const char *name, const char *source, problem *p)
 {
     cJSON *body = cJSON_CreateObject(), *set = NULL;
@@ -159,9 +199,9 @@ static exit_code create(const action_context *a, const char *name, const char *s
         terminal_printf(a->out, "%.64s: %s\n", id && name_is_id(id) ? id : "?", a->o->kind);
         print_stages(set, a->out);
         print_files(set, a->out);
-        if (is_empty(set))
-            terminal_printf(a->err, "no row is left: there is nothing to train on in this set\n");
     }
+    if (code == EXIT_DONE && is_empty(set))
+        code = refuse_empty(a->o, set, source, p);
     cJSON_Delete(set);
     cJSON_Delete(body);
     free(request);

@@ -196,9 +196,9 @@ static exit_code conclude(const follower *f, problem *p)
         return EXIT_DONE;
     }
     if (!why)
-        return problem_set(p, EXIT_JOB, "%s %s%s", f->id,
+        return problem_set(p, EXIT_FRUITLESS, "%s %s%s", f->id,
                            strcmp(status, "cancelled") == 0 ? "was " : "", status);
-    return problem_set(p, EXIT_JOB, "%s %s: %s%s%s%s", f->id, status, why, param ? " (" : "",
+    return problem_set(p, EXIT_FRUITLESS, "%s %s: %s%s%s%s", f->id, status, why, param ? " (" : "",
                        param ? param : "", param ? ")" : "");
 }
 

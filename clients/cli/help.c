@@ -123,7 +123,7 @@ static void print_exit_codes(FILE *out)
           "  3    no connection to the server\n"
           "  4    unauthorised: the key is missing, unknown or lacks the scope\n"
           "  5    the answer broke off or the server fell silent\n"
-          "  6    the job failed or was cancelled\n"
+          "  6    the job failed or was cancelled, or the data set has no row\n"
           "  130  stopped by Ctrl-C\n",
           out);
 }

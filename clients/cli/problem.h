@@ -13,7 +13,8 @@ typedef enum exit_code {
     EXIT_NO_SERVER = 3, /* no connection */
     EXIT_UNAUTHORISED = 4, /* 401 or 403 */
     EXIT_CUT = 5,          /* the answer broke off or stalled */
-    EXIT_JOB = 6,          /* the job failed or was cancelled */
+    EXIT_FRUITLESS = 6, /* what was asked for was done and nothing came of it: a job that failed or
+                           was cancelled, a data set without a row */
     EXIT_INTERRUPTED = 130 /* SIGINT; other ending signals are 128 + number */
 } exit_code;
 

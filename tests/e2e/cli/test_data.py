@@ -93,11 +93,20 @@ def a_build_tells_what_each_stage_left_out_and_why(target):
 @test
 def a_set_without_rows_says_so_stage_by_stage(target):
     done = target.run("data", "build", "--kind", "rm", "--name", "none")
-    equal("exit code", done.code, 0)
+    equal("exit code", done.code, 6)
     lines = done.out.splitlines()
     check(lines[0].endswith(": rm"), repr(done))
     check(any(line.startswith("  consent ") and " -> 0 rows" in line for line in lines), repr(done))
-    check("no row is left" in done.err, repr(done))
+    check("no row is left: there are no rankings yet\n" in done.err, repr(done))
+
+
+@test
+def a_set_whose_rows_all_went_is_no_success_either(target):
+    prompts = target.file("prompts.jsonl", {"prompt": "mail jo@mail.org"})
+    done = target.run("data", "import", prompts, "--kind", "ppo", "--json", *ALL_TRAIN)
+    equal("exit code", done.code, 6)
+    check("no row is left: the stages left them all out\n" in done.err, repr(done))
+    equal("the set is told all the same", json.loads(done.out)["counts"]["train"], 0)
 
 
 @test
