@@ -4,83 +4,37 @@
 #include "follow.h"
 #include "json.h"
 #include "names.h"
+#include "sent_files.h"
 #include "train_request.h"
-#include "upload.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
-
-/* An upload of this call: a file that two options name is sent once. */
-typedef struct sent {
-    const char *path;
-    char *id;
-} sent;
-
-enum { FILES_MAX = 5 };
 
 typedef struct training {
     const options *o;
     server *server;
-    terminal *out, *err;
-    sent sent[FILES_MAX];
-    int sent_len;
+    terminal *out;
+    sent_files sent;
 } training;
 
-/* "file-…" names a file of the server, unless one of that name lies here. */
-static bool is_file_id(const char *name)
-{
-    return strncmp(name, "file-", 5) == 0 && name_is_id(name) && access(name, F_OK) != 0;
-}
-
-static exit_code send_file(training *t, const char *path, char **id, problem *p)
-{
-    cJSON *file;
-    exit_code code = upload_file(t->server, path, t->o->json ? t->out : NULL, t->err, &file, p);
-    if (code != EXIT_DONE)
-        return code;
-    if (!t->o->json)
-        upload_print(file, t->out);
-    *id = strdup(json_string(file, "id"));
-    cJSON_Delete(file);
-    t->sent[t->sent_len++] = (sent){path, *id};
-    return *id ? EXIT_DONE : problem_set(p, EXIT_SERVER, "out of memory");
-}
-
-/* The id behind the value of a file option; NULL stays NULL. */
-static exit_code resolve(training *t, const char *value, char **id, problem *p)
-{
-    if (!value)
-        return EXIT_DONE;
-    for (int i = 0; i < t->sent_len; i++)
-        if (strcmp(t->sent[i].path, value) == 0) {
-            *id = strdup(t->sent[i].id);
-            return EXIT_DONE;
-        }
-    if (!is_file_id(value))
-        return send_file(t, value, id, p);
-    *id = strdup(value);
-    return EXIT_DONE;
-}
-
-static exit_code resolve_all(training *t, train_files *files, problem *p)
+static exit_code send_all(training *t, train_files *files, problem *p)
 {
     const options *o = t->o;
     const struct {
-        const char *value;
+        const char *option, *value;
         char **id;
-    } all[FILES_MAX] = {
+    } all[SENT_FILES_MAX] = {
         /* ppo reads prompts alone: they are its training data unless others are named */
-        {o->file ? o->file : o->prompts, &files->training},
-        {o->valid, &files->validation},
-        {o->prompts, &files->prompts},
-        {o->pretrain, &files->pretrain},
-        {o->center, &files->center},
+        {o->file ? "--file" : "--prompts", o->file ? o->file : o->prompts, &files->training},
+        {"--valid", o->valid, &files->validation},
+        {"--prompts", o->prompts, &files->prompts},
+        {"--pretrain", o->pretrain, &files->pretrain},
+        {"--center", o->center, &files->center},
     };
     exit_code code = EXIT_DONE;
-    for (int i = 0; i < FILES_MAX && code == EXIT_DONE; i++)
-        code = resolve(t, all[i].value, all[i].id, p);
+    for (int i = 0; i < SENT_FILES_MAX && code == EXIT_DONE; i++)
+        code = sent_files_add(&t->sent, all[i].option, all[i].value, all[i].id, p);
     return code;
 }
 
@@ -140,6 +94,12 @@ static exit_code check_model(training *t, problem *p)
     return EXIT_USAGE;
 }
 
+/* Did the server or we say no? Where the answer was lost there may be a job all the same. */
+static bool is_refusal(exit_code code)
+{
+    return code == EXIT_SERVER || code == EXIT_USAGE || code == EXIT_UNAUTHORISED;
+}
+
 static exit_code prepare(training *t, const char *type, char **id, problem *p)
 {
     method m = {0};
@@ -152,9 +112,11 @@ static exit_code prepare(training *t, const char *type, char **id, problem *p)
     if (code == EXIT_DONE)
         code = check_alias(t, p);
     if (code == EXIT_DONE)
-        code = resolve_all(t, &files, p);
+        code = send_all(t, &files, p);
     if (code == EXIT_DONE)
         code = create(t, &m, &files, id, p);
+    if (is_refusal(code))
+        sent_files_take_back(&t->sent, p);
     train_files_free(&files);
     method_free(&m);
     return code;
@@ -164,7 +126,10 @@ exit_code cmd_train(const options *o, terminal *out, terminal *err, problem *p)
 {
     const char *type = options_argument(o, 0);
     server s = {0};
-    training t = {.o = o, .server = &s, .out = out, .err = err};
+    training t = {.o = o,
+                  .server = &s,
+                  .out = out,
+                  .sent = {.server = &s, .out = out, .err = err, .json = o->json}};
     char *id = NULL;
     if (!type) {
         problem_set(p, EXIT_USAGE, "train needs a METHOD");
@@ -179,6 +144,9 @@ exit_code cmd_train(const options *o, terminal *out, terminal *err, problem *p)
     server_close(&s);
     if (code == EXIT_DONE && !o->no_wait)
         code = follow_job(o, id, out, err, p);
+    if (code != EXIT_DONE)
+        sent_files_name(&t.sent, p);
+    sent_files_free(&t.sent);
     free(id);
     return code;
 }

@@ -71,10 +71,6 @@ exit_code upload_file(server *s, const char *path, terminal *raw_out, terminal *
         terminal_line(raw_out, raw);
     if (code == EXIT_DONE)
         code = check_file(*file, path, p);
-    if (code != EXIT_DONE) {
-        cJSON_Delete(*file);
-        *file = NULL;
-    }
     free(raw);
     return code;
 }

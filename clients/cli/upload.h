@@ -5,9 +5,10 @@
 #include "server.h"
 #include "terminal.h"
 
-/* Sends a regular file, with a progress line on a terminal `err`. On EXIT_DONE *file is the
- * server's object of it, the caller's to delete; a file that the server found faulty is EXIT_SERVER
- * with its reason. raw_out (unless NULL) gets the object as JSON. */
+/* Sends a regular file, with a progress line on a terminal `err`. *file is the server's
+ * object of it, the caller's to delete, or NULL; there is one on EXIT_DONE, and where the server
+ * keeps a file that it found faulty, which is EXIT_SERVER with its reason. raw_out (unless NULL)
+ * gets the object as JSON. */
 exit_code upload_file(server *s, const char *path, terminal *raw_out, terminal *err, cJSON **file,
                       problem *p);
 /* "demos.jsonl: file-abc, supervised, 120 rows". */

@@ -172,6 +172,37 @@ def a_file_that_the_server_finds_faulty_ends_it_with_the_reason():
         done = run(daemon, "train", "supervised", "-m", "instruct", "-f", demos(where))
         check(done.code == 1 and "demos.jsonl: line 2: no completion" in done.err, repr(done))
         check(not daemon.jobs, "a job was made")
+        equal("files left", daemon.files, [])
+
+
+@test
+def files_of_a_job_that_is_refused_are_named_as_given_and_deleted_again():
+    def no(request, query):
+        return reply(400, {"error": {
+            "message": f"validation_file: {request.json()['validation_file']}: expected {{prompt}}",
+            "type": "invalid_request_error", "param": "validation_file", "code": "invalid_value"}})
+    with scratch_dir() as where, FakeDaemon() as daemon:
+        daemon.add_job = no
+        valid = demos(where, "held_out.jsonl")
+        done = run(daemon, "train", "supervised", "-m", "instruct", "-f", demos(where), "--valid",
+                   valid)
+        equal("exit code", done.code, 1)
+        check(f"validation_file: {valid} (--valid): expected {{prompt}} (" in done.err, repr(done))
+        check("deleted again" in done.err, repr(done))
+        equal("files left", daemon.files, [])
+        run(daemon, "train", "supervised", "-m", "instruct", "-f", "file-7", "--valid", "file-8")
+        equal("files of the server", daemon.sent("DELETE", "/v1/files/file-7"), [])
+
+
+@test
+def files_of_a_job_that_may_have_been_made_stay():
+    def cut(request, query):
+        return lambda _, connection: False
+    with scratch_dir() as where, FakeDaemon() as daemon:
+        daemon.add_job = cut
+        done = run(daemon, "train", "supervised", "-m", "instruct", "-f", demos(where))
+        equal("exit code", done.code, 5)
+        equal("files left", [file["id"] for file in daemon.files], ["file-0"])
 
 
 # ---- following
@@ -185,9 +216,14 @@ def a_job_that_fails_is_exit_6_with_the_reason():
         done = run(daemon, "train", "supervised", "-m", "instruct", "-f", "file-1")
         equal("exit code", done.code, 6)
         equal("stderr", done.err, "instruct: ftjob-0 failed: loss is NaN at step 3\n")
+        daemon.outcome["error"]["message"] = "training_file file-0: line 2: no prompt"
+        with scratch_dir() as where:
+            path = demos(where)
+            done = run(daemon, "train", "supervised", "-m", "instruct", "-f", path)
+        check(f"training_file {path} (--file): line 2" in done.err, repr(done))
         daemon.outcome = {"status": "cancelled", "error": None}
         done = run(daemon, "train", "supervised", "-m", "instruct", "-f", "file-1")
-        check(done.code == 6 and "ftjob-1 was cancelled" in done.err, repr(done))
+        check(done.code == 6 and "ftjob-2 was cancelled" in done.err, repr(done))
 
 
 @test
