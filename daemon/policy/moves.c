@@ -148,13 +148,17 @@ publish_result publisher_check_head(publisher *p, const char *alias, const eng_m
                                     error_text *err)
 {
     alias_version now;
-    if (!publisher_lookup_alias(p, alias, &now, NULL))
-        return PUBLISH_OK;
+    const bool scores = eng_model_has_score(to), judges = strcmp(alias, ALIAS_NAME_REWARD) == 0;
+    if (!publisher_lookup_alias(p, alias, &now, NULL)) {
+        if (scores || !judges)
+            return PUBLISH_OK;
+        error_text_set(err, "alias %s is for a reward model, this model has no score head", alias);
+        return PUBLISH_INVALID;
+    }
     policy *from = policy_registry_find(p->registry, now.policy);
-    const bool scores = eng_model_has_score(to);
     const bool same = !from || eng_model_has_score(policy_model(from)) == scores;
     policy_unref(from);
-    if (same)
+    if (same || (scores && judges))
         return PUBLISH_OK;
     error_text_set(err, "alias %s names a model that %s, this one %s", alias,
                    scores ? "writes" : "scores", scores ? "scores" : "writes");

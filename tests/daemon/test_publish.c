@@ -2,6 +2,7 @@
 #include "daemon/publish_fixture.h"
 
 #include "formats/checkpoint.h"
+#include "policy/state.h"
 
 #include <signal.h>
 #include <sys/resource.h>
@@ -400,6 +401,33 @@ TEST(a_request_keeps_its_policy_across_publishes)
     EXPECT_STR(lab_served(&l, lab_base_id(&l)), lab_base_id(&l));
     policy_unref(request);
     EXPECT_STR(lab_served(&l, lab_base_id(&l)), "");
+    lab_close(&l);
+}
+
+TEST(the_alias_reward_is_made_for_a_model_that_scores)
+{
+    lab l;
+    alias_state out;
+    lab_open(&l, NULL);
+    EXPECT_EQ(lab_move(&l, "reward", lab_base_id(&l), PUBLISH_CREATE, &out), PUBLISH_INVALID);
+    EXPECT(strstr(l.err.text, "alias reward is for a reward model"));
+    EXPECT(!publisher_alias(l.publisher, "reward", &out));
+    lab_close(&l);
+}
+
+/* Of a data directory from before the name was kept to them. */
+TEST(an_alias_reward_of_a_model_that_writes_can_be_moved_to_one_that_scores)
+{
+    lab l;
+    char id[POLICY_ID_CHARS + 1];
+    alias_file old = {.name = "reward", .n = 1, .list = {{.number = 1}}};
+    lab_open(&l, NULL);
+    strcpy(old.list[0].policy, lab_base_id(&l));
+    publisher_enter_alias(l.publisher, &old, 1);
+    weights_add_score(&l.held, 64);
+    weights_floats(weights_find(&l.held, "score.weight"))[3] = 1;
+    EXPECT_EQ(lab_try(&l, "reward", id), PUBLISH_OK);
+    lab_expect_serves(&l, "reward", id);
     lab_close(&l);
 }
 
