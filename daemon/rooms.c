@@ -21,6 +21,7 @@ static void fill_service(instructd *d)
 {
     const config *c = &d->options.config;
     d->service = (service){.loop = &d->loop,
+                           .workers = {.loop = &d->loop},
                            .registry = d->registry,
                            .keys = d->keys,
                            .metrics = d->metrics,

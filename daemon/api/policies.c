@@ -326,6 +326,7 @@ bool api_publish_fail(api_error *err, publish_result result, const char *param,
     case PUBLISH_OK:
     case PUBLISH_REFUSED:
     case PUBLISH_INVALID:
+    case PUBLISH_LATER: /* never told: its caller comes again */
         break;
     }
     return api_invalid(err, "invalid_value", param, "%s", why->text);

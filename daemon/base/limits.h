@@ -29,6 +29,7 @@ enum {
     LIMIT_REPLY_BYTES = 256 * 1024 * 1024,  /* one plain reply */
     LIMIT_WORKER_JOBS = 512,                /* bodies being parsed or waiting for that */
     LIMIT_MANAGE_JOBS = 3,                  /* those of management, of libuv's four workers */
+    LIMIT_LONG_JOBS = 2,                    /* and of these, those that may take minutes */
     LIMIT_BODIES_BYTES = 256 * 1024 * 1024, /* bodies being read, all connections together */
 
     /* the event bus */

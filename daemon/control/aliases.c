@@ -89,7 +89,11 @@ static bool move(const control *c, const control_request *request, publish_move 
     error_text why;
     m->alias = request->names[0];
     m->actor = request->actor;
+    m->at_once = !request->may_take_long;
     const publish_result result = publisher_move(c->publisher, m, &a, &why);
+    reply->takes_long = result == PUBLISH_LATER;
+    if (reply->takes_long)
+        return false;
     if (result != PUBLISH_OK)
         return api_publish_fail(err, result, param, &why);
     write_alias(&a, reply);

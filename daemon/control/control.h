@@ -45,12 +45,15 @@ typedef struct control_request {
     const char *if_none_match; /* likewise */
     const char *actor;         /* the key's name, for the audit */
     const key_info *key;       /* who asks; user "" without a key */
+    bool may_take_long; /* minutes, perhaps. Else: who finds that it would sets reply->takes_long,
+                           does nothing, returns false, and is called again where it may */
 } control_request;
 
 typedef struct control_reply {
     int status;         /* 200 unless set; 204 goes out without a body */
     buf body;           /* JSON, complete; or what `type` says */
     char etag[32];      /* "" = none; without quotes */
+    bool takes_long;    /* see may_take_long */
     bool no_retry;      /* x-should-retry: false */
     const char *type;   /* static; NULL: application/json */
     int file_fd;        /* -1, or a regular file that is the body: the reply's, sent in pieces */

@@ -81,6 +81,8 @@ int train_job_code_of(publish_result result)
         return INSTRUCTD_E_IO;
     case PUBLISH_NOT_FOUND:
         return INSTRUCTD_E_NOT_FOUND;
+    case PUBLISH_LATER: /* no job asks for a move */
+        break;
     }
     return INSTRUCTD_E_INTERNAL;
 }

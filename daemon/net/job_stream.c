@@ -25,7 +25,7 @@ typedef struct job_stream {
     uv_timer_t last_words;
     bool ending, over;
 
-    uv_work_t read;
+    work read;
     bool reading, closed;
     bool last_read; /* began when it was over */
     char job[129];  /* (i) */
@@ -110,9 +110,14 @@ static void on_last_words(uv_timer_t *timer)
 
 /* ---- reading ---- */
 
-static void on_read(uv_work_t *work)
+static job_stream *stream_of(work *read)
 {
-    job_stream *j = work->data;
+    return (job_stream *)(void *)((char *)read - offsetof(job_stream, read));
+}
+
+static void on_read(work *read)
+{
+    job_stream *j = stream_of(read);
     j->ok = control_job_events_since(&j->service->control, j->job, j->since, &j->page, &j->err);
 }
 
@@ -138,11 +143,10 @@ ON_LOOP static void send_page(job_stream *j, const job_events_page *page)
     }
 }
 
-static void on_read_done(uv_work_t *work, int status)
+static void on_read_done(work *read)
 {
-    (void)status; /* never cancelled */
     assert_on_loop();
-    job_stream *j = work->data;
+    job_stream *j = stream_of(read);
     j->reading = false;
     job_events_page page = j->page; /* sending may start the next read */
     if (j->x && j->ok)
@@ -163,13 +167,9 @@ static void read_on(job_stream *j)
         return;
     j->news = false;
     j->last_read = j->over;
-    j->read.data = j;
-    j->reading = uv_queue_work(j->service->loop, &j->read, on_read, on_read_done) == 0;
-    if (!j->reading) {
-        api_error err;
-        api_no_memory(&err);
-        finish(j, &err);
-    }
+    j->reading = true;
+    j->read = (work){.run = on_read, .done = on_read_done, .kind = WORK_SHORT};
+    work_start(&j->service->workers, &j->read);
 }
 
 /* Something was published: was it about this job? */

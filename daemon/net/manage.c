@@ -30,7 +30,10 @@ static void run(worker_job *job)
     manage_job *m = (manage_job *)(void *)job;
     m->request.body = job->body;
     m->request.body_len = job->len;
+    m->request.may_take_long = job->work.kind == WORK_LONG;
     m->ok = m->run(&m->control, &m->request, &m->reply, &m->err);
+    job->again = m->reply.takes_long;
+    m->reply.takes_long = false;
 }
 
 ON_LOOP static void send_reply(exchange *x, control_reply *reply)
@@ -113,7 +116,7 @@ void manage(service *s, exchange *x)
     buf_init(&m->reply.body, LIMIT_REPLY_BYTES);
     m->job.run = run;
     m->job.finish = finish;
-    m->job.manages = true;
+    m->job.work.kind = x->route->takes_long ? WORK_LONG : WORK_SHORT;
     if (!worker_job_start(&m->job, s, x)) {
         free(m->headers);
         free(m);

@@ -33,13 +33,18 @@ enum {
 
 #define ROUTE(path, methods, scope, body, while_draining, handle, metric)                          \
     {                                                                                              \
-        path, methods, scope, body, while_draining, handle, metric, NULL                           \
+        path, methods, scope, body, while_draining, handle, metric, NULL, false                    \
     }
 
-/* A management route: `control` runs on a worker, which may wait for disk and database. */
+/* A management route: `control` runs on a worker, which may wait for disk and database; of LONG for
+ * minutes. */
 #define MANAGE(path, methods, scope, body, control, metric)                                        \
     {                                                                                              \
-        path, methods, scope, body, false, manage, metric, control                                 \
+        path, methods, scope, body, false, manage, metric, control, false                          \
+    }
+#define LONG(path, methods, scope, body, control, metric)                                          \
+    {                                                                                              \
+        path, methods, scope, body, false, manage, metric, control, true                           \
     }
 
 /* clang-format off */
@@ -79,7 +84,7 @@ static const route routes[] = {
     MANAGE("/v1/fine_tuning/jobs/{id}/checkpoints", GET, KEY_TRAIN, ROUTE_BODY_NONE, control_job_checkpoints, "job_checkpoints"),
     MANAGE("/v1/fine_tuning/jobs/{id}/metrics",     GET, KEY_TRAIN, ROUTE_BODY_NONE, control_job_metrics,     "job_metrics"),
     {"/v1/fine_tuning/jobs/{id}/events", HTTP_METHOD_GET, KEY_TRAIN, ROUTE_BODY_NONE, false,
-     job_stream_handle, "job_events", control_job_events_list},
+     job_stream_handle, "job_events", control_job_events_list, false},
 
     MANAGE("/v1/me",         GET,    KEY_ANY,        ROUTE_BODY_NONE, control_me_get,      "me"),
     MANAGE("/v1/me/consent", PUT,    KEY_ANY,        ROUTE_BODY_JSON, control_consent_put, "consent"),
@@ -87,27 +92,27 @@ static const route routes[] = {
     MANAGE("/v1/votes",      POST,   KEY_PLAYGROUND, ROUTE_BODY_JSON, control_vote_create, "votes"),
 
     MANAGE("/v1/labels",                GET,  KEY_LABEL, ROUTE_BODY_NONE, control_own_labels,           "labels"),
-    MANAGE("/v1/labels/tasks",          POST, KEY_TRAIN, ROUTE_BODY_JSON, control_tasks_create,         "label_tasks"),
+    LONG  ("/v1/labels/tasks",          POST, KEY_TRAIN, ROUTE_BODY_JSON, control_tasks_create,         "label_tasks"),
     MANAGE("/v1/labels/tasks",          GET,  KEY_TRAIN, ROUTE_BODY_NONE, control_tasks_count,          "label_tasks"),
     MANAGE("/v1/labels/tasks/next", HTTP_METHOD_GET, KEY_LABEL, ROUTE_BODY_NONE, control_task_next,     "label_next"),
     MANAGE("/v1/labels/rankings",       POST, KEY_LABEL, ROUTE_BODY_JSON, control_ranking_create,       "label_rankings"),
     MANAGE("/v1/labels/demonstrations", POST, KEY_LABEL, ROUTE_BODY_JSON, control_demonstration_create, "label_demonstrations"),
     MANAGE("/v1/labels/skips",          POST, KEY_LABEL, ROUTE_BODY_JSON, control_skip_create,          "label_skips"),
-    MANAGE("/v1/labels/agreement",      GET,  KEY_TRAIN, ROUTE_BODY_NONE, control_agreement_get,        "label_agreement"),
-    MANAGE("/v1/labels/toxicity",       GET,  KEY_TRAIN, ROUTE_BODY_NONE, control_toxicity_get,         "label_toxicity"),
+    LONG  ("/v1/labels/agreement",      GET,  KEY_TRAIN, ROUTE_BODY_NONE, control_agreement_get,        "label_agreement"),
+    LONG  ("/v1/labels/toxicity",       GET,  KEY_TRAIN, ROUTE_BODY_NONE, control_toxicity_get,         "label_toxicity"),
 
-    MANAGE("/v1/datasets",             POST, KEY_TRAIN, ROUTE_BODY_JSON, control_dataset_create, "datasets"),
+    LONG  ("/v1/datasets",             POST, KEY_TRAIN, ROUTE_BODY_JSON, control_dataset_create, "datasets"),
     MANAGE("/v1/datasets",             GET,  KEY_TRAIN, ROUTE_BODY_NONE, control_datasets_list,  "datasets"),
     MANAGE("/v1/datasets/{id}",        GET,  KEY_TRAIN, ROUTE_BODY_NONE, control_dataset_get,    "dataset"),
-    MANAGE("/v1/datasets/{id}/export", GET,  KEY_TRAIN, ROUTE_BODY_NONE, control_dataset_export, "dataset_export"),
+    LONG  ("/v1/datasets/{id}/export", GET,  KEY_TRAIN, ROUTE_BODY_NONE, control_dataset_export, "dataset_export"),
 
     MANAGE("/v1/audit", GET, KEY_ADMIN, ROUTE_BODY_NONE, control_audit_list, "audit"),
 
     MANAGE("/v1/policies",                   GET,  KEY_INFER, ROUTE_BODY_NONE, control_policies_list,     "policies"),
     MANAGE("/v1/policies/{id}",              GET,  KEY_INFER, ROUTE_BODY_NONE, control_policy_get,        "policy"),
-    MANAGE("/v1/policies/{id}",            DELETE, KEY_TRAIN, ROUTE_BODY_NONE, control_policy_delete,     "policy"),
-    MANAGE("/v1/policies/{id}/files",        GET,  KEY_TRAIN, ROUTE_BODY_NONE, control_policy_files_list, "policy_files"),
-    MANAGE("/v1/policies/{id}/files/{name}", GET,  KEY_TRAIN, ROUTE_BODY_NONE, control_policy_file_get,   "policy_file"),
+    LONG  ("/v1/policies/{id}",            DELETE, KEY_TRAIN, ROUTE_BODY_NONE, control_policy_delete,     "policy"),
+    LONG  ("/v1/policies/{id}/files",        GET,  KEY_TRAIN, ROUTE_BODY_NONE, control_policy_files_list, "policy_files"),
+    LONG  ("/v1/policies/{id}/files/{name}", GET,  KEY_TRAIN, ROUTE_BODY_NONE, control_policy_file_get,   "policy_file"),
     MANAGE("/v1/aliases",                    GET,  KEY_INFER, ROUTE_BODY_NONE, control_aliases_list,      "aliases"),
     MANAGE("/v1/aliases/{name}",             GET,  KEY_INFER, ROUTE_BODY_NONE, control_alias_get,         "alias"),
     MANAGE("/v1/aliases/{name}",             PUT,  KEY_TRAIN, ROUTE_BODY_JSON, control_alias_put,         "alias"),

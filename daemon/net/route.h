@@ -34,6 +34,7 @@ typedef struct route {
     void (*handle)(service *s, exchange *x);
     const char *metric;
     control_fn *control; /* what `manage` runs on a worker; NULL for other handlers */
+    bool takes_long;     /* minutes, perhaps: for the publisher, or by all that there is to read */
 } route;
 
 /* The server's hooks; arg is the service. */

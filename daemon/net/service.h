@@ -9,6 +9,7 @@
 #include "bridge/right_of_way.h"
 #include "control/control.h"
 #include "net/listeners.h"
+#include "net/work_line.h"
 #include "policy/policy.h"
 
 #include <stdbool.h>
@@ -39,9 +40,8 @@ typedef struct service {
     bool ready;           /* a model is loaded and the scheduler runs */
     bool draining;        /* the daemon is going down */
     uint32_t jobs;        /* worker jobs under way */
-    uint32_t manage_jobs; /* those of management that have a worker, at most LIMIT_MANAGE_JOBS */
-    struct worker_job *first_in_line, *last_in_line; /* and those that wait for one */
-    uint32_t uploads;                                /* bodies going to disk */
+    work_line workers;    /* who has one, who waits for one */
+    uint32_t uploads;     /* bodies going to disk */
 } service;
 
 #endif

@@ -8,13 +8,15 @@
 #include <stdlib.h>
 
 /* The worker owns `file` and what follows it while `busy`; the loop all else. The file is freed by
- * a worker in any case: removing a large one takes its time. */
+ * a worker in any case: removing a large one takes its time. The last turn, in which plugins look
+ * at the file, may take minutes. */
 typedef struct upload {
-    uv_work_t work;
+    work work;
     service *service;
     exchange *x; /* NULL once it is answered or lost */
     buf waiting; /* arrived, for the next turn of the worker */
-    bool complete, busy;
+    bool complete;
+    bool busy; /* `work` is under way, or in line */
 
     file_upload *file; /* NULL: over, `ok` tells how */
     buf working;
@@ -25,9 +27,9 @@ typedef struct upload {
     control_reply reply;
 } upload;
 
-static void on_work(uv_work_t *work)
+static void on_run(work *w)
 {
-    upload *u = (upload *)(void *)work;
+    upload *u = (upload *)(void *)w;
     u->ok = !u->dropped;
     if (u->ok && u->working.len)
         u->ok = file_upload_feed(u->file, u->working.data, u->working.len, &u->err);
@@ -40,18 +42,20 @@ static void on_work(uv_work_t *work)
     u->file = NULL;
 }
 
-static void on_work_done(uv_work_t *work, int status);
+static void on_done(work *w);
 
-ON_LOOP static bool start_worker(upload *u)
+ON_LOOP static void start_worker(upload *u)
 {
-    u->busy = uv_queue_work(u->service->loop, &u->work, on_work, on_work_done) == 0;
-    return u->busy;
+    u->busy = true;
+    u->work.run = on_run;
+    u->work.done = on_done;
+    u->work.kind = u->last && !u->dropped ? WORK_LONG : WORK_SHORT;
+    work_start(&u->service->workers, &u->work);
 }
 
 ON_LOOP static void release(upload *u)
 {
     u->service->uploads--;
-    file_upload_free(u->file); /* only if no worker could be had */
     buf_free(&u->waiting);
     buf_free(&u->working);
     buf_free(&u->reply.body);
@@ -63,11 +67,10 @@ ON_LOOP static void release(upload *u)
 ON_LOOP static void drop(upload *u)
 {
     u->x = NULL;
-    if (u->busy)
+    if (u->busy && !work_cancel(&u->work))
         return;
     u->dropped = true;
-    if (!start_worker(u))
-        release(u);
+    start_worker(u);
 }
 
 static void on_gone(exchange *x)
@@ -102,17 +105,14 @@ ON_LOOP static void next_turn(upload *u)
     u->working = u->waiting;
     buf_init(&u->waiting, 2 * LIMIT_UPLOAD_WAITING_BYTES);
     u->last = u->complete;
-    if (start_worker(u))
-        conn_hold_body(u->x->conn, false); /* may bring more, or the end */
-    else
-        fail_memory(u);
+    start_worker(u);
+    conn_hold_body(u->x->conn, false); /* may bring more, or the end */
 }
 
-static void on_work_done(uv_work_t *work, int status)
+static void on_done(work *w)
 {
-    (void)status; /* never cancelled */
     assert_on_loop();
-    upload *u = (upload *)(void *)work;
+    upload *u = (upload *)(void *)w;
     u->busy = false;
     if (u->file && u->x) {
         next_turn(u);

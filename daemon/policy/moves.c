@@ -165,6 +165,16 @@ publish_result publisher_check_head(publisher *p, const char *alias, const eng_m
     return PUBLISH_INVALID;
 }
 
+/* A reference to the policy, if need be and may be from disk. */
+static publish_result take_target(publisher *p, const publish_move *m, const char *id, policy **to,
+                                  error_text *err)
+{
+    if (!m->at_once)
+        return publisher_bring_in(p, id, m->alias, to, err);
+    *to = policy_registry_find(p->registry, id);
+    return *to ? PUBLISH_OK : PUBLISH_LATER;
+}
+
 /* ---- the move ---- */
 
 /* Words of a line are separated by spaces. */
@@ -262,7 +272,7 @@ publish_result publisher_move(publisher *p, const publish_move *m, alias_state *
     if (result == PUBLISH_OK)
         result = choose_target(p, m, &now, id, err);
     if (result == PUBLISH_OK)
-        result = publisher_bring_in(p, id, m->alias, &to, err);
+        result = take_target(p, m, id, &to, err);
     if (result != PUBLISH_OK)
         return result;
     pthread_mutex_lock(&p->moving);

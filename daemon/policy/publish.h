@@ -94,7 +94,8 @@ typedef enum publish_result {
     PUBLISH_NOT_FOUND,   /* no such policy or alias */
     PUBLISH_STALE,       /* expected_version is not the alias's */
     PUBLISH_EXISTS,      /* create only, and it is there */
-    PUBLISH_IN_USE       /* publisher_remove alone: err says by what */
+    PUBLISH_IN_USE,      /* publisher_remove alone: err says by what */
+    PUBLISH_LATER        /* publish_move.at_once alone: the policy would have to be loaded */
 } publish_result;
 
 /* All steps of a publish (policy/README.md). id receives the policy's id also when it
@@ -108,6 +109,7 @@ typedef struct publish_move {
     int64_t expected_version;   /* or PUBLISH_ANY_VERSION, PUBLISH_CREATE */
     bool recompute;             /* in_flight */
     bool keep_in_flight;        /* leave in_flight as it is */
+    bool at_once;               /* rather not than wait for the worker; nothing is done then */
     const char *actor, *reason;
 } publish_move;
 

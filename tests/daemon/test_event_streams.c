@@ -61,7 +61,7 @@ static fixture *serve(const server_limits *limits)
     char path[512];
     snprintf(path, sizeof path, "%s/keys", test_dir());
     test_write_file(path, key_file, sizeof key_file - 1);
-    f->service.loop = &f->live.loop;
+    f->service.loop = f->service.workers.loop = &f->live.loop;
     f->service.metrics = metrics_create();
     f->service.keys = keys_open(test_dir(), path, &err);
     f->service.control.data_dir = test_dir();

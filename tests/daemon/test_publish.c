@@ -541,6 +541,27 @@ TEST(a_policy_of_the_disk_is_loaded_when_it_is_asked_for)
     lab_close(&l);
 }
 
+TEST(a_move_at_once_goes_to_what_is_in_memory_alone)
+{
+    lab l;
+    alias_state state;
+    lab_open(&l, NULL);
+    const char *id = lab_publish(&l, NULL);
+    publish_move move = {.alias = "other",
+                         .policy = id,
+                         .expected_version = PUBLISH_CREATE,
+                         .at_once = true,
+                         .actor = "test"};
+    lab_restart(&l);
+    EXPECT_EQ(publisher_move(l.publisher, &move, &state, &l.err), PUBLISH_LATER);
+    EXPECT_STR(lab_served(&l, id), "");
+    EXPECT_EQ(publisher_aliases(l.publisher, NULL, 0), 1);
+    EXPECT_EQ(publisher_ensure(l.publisher, id, &l.err), PUBLISH_OK);
+    EXPECT_EQ(publisher_move(l.publisher, &move, &state, &l.err), PUBLISH_OK);
+    EXPECT_STR(lab_served(&l, "other"), id);
+    lab_close(&l);
+}
+
 TEST(all_policies_are_listed_newest_first)
 {
     lab l;
