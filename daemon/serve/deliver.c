@@ -140,10 +140,21 @@ static void free_events(event *first)
     }
 }
 
+static bool loop_is_behind(const sched *s)
+{
+    return mailbox_count(s->outbox) > LIMIT_EVENT_BACKLOG;
+}
+
+void sched_post_first(sched *s)
+{
+    if (!loop_is_behind(s))
+        sched_post_events(s);
+}
+
 void sched_post_events(sched *s)
 {
     while (s->out_first) {
-        while (mailbox_count(s->outbox) > LIMIT_EVENT_BACKLOG && !atomic_load(&s->quit))
+        while (loop_is_behind(s) && !atomic_load(&s->quit))
             nanosleep(&(struct timespec){.tv_nsec = BACKLOG_NAP_NS}, NULL);
         /* After the wait a piece always fits (2 * LIMIT_EVENT_BACKLOG < LIMIT_MAILBOX), unless the
          * scheduler is quitting and nobody reads any more. */

@@ -70,6 +70,9 @@ void sched_send_chunk(sched *s, sequence *seq) ON_COMPUTE;
 /* The rest of a job that is complete: unstreamed choices, then DONE; the job is `failed` instead
  * when memory runs out on the way. */
 void sched_send_done(sched *s, job *j) ON_COMPUTE;
+/* Posts what there is of a step's events ahead of the rest. Not to a loop that is far behind: in
+ * the middle of a step, while the gate of spare time is closed, nobody waits for it. */
+void sched_post_first(sched *s) ON_COMPUTE;
 /* Posts the round's events; waits while the loop is far behind. */
 void sched_post_events(sched *s) ON_COMPUTE;
 

@@ -425,7 +425,7 @@ ON_COMPUTE static void settle(sched *s, int64_t now)
             any = true;
         }
     if (any)
-        sched_post_events(s);
+        sched_post_first(s);
     for (uint32_t i = 0; i < s->n_parts; i++)
         if (!s->parts[i].settled)
             settle_part(s, &s->parts[i], now);

@@ -55,6 +55,7 @@ typedef struct serve_options {
     uint32_t max_running, prefill_budget, max_queued, kv_blocks, n_threads; /* 0 = a default */
     uint32_t n_models; /* policies "a", "b", ... of one shape; 0 = 1 */
     right_of_way *way;
+    spare_time *spare;
     uint32_t busy_step_ns;
 } serve_options;
 
@@ -137,7 +138,8 @@ static inline serve *serve_open(const serve_options *given)
         .prefill_budget = o.prefill_budget ? o.prefill_budget : 64,
         .max_queued = o.max_queued ? o.max_queued : 512,
         .busy_step_ns = o.busy_step_ns,
-        .way = o.way};
+        .way = o.way,
+        .spare = o.spare};
     eng_error err;
     serve_close(s);
     s->registry = policy_registry_create();

@@ -611,3 +611,25 @@ TEST(events_that_nobody_takes_hold_up_the_scheduler_and_are_not_lost)
     serve_expect_idle(s);
     serve_close(s);
 }
+
+/* The first token of a step is told early, but not waited for with the gate closed. */
+TEST(spare_time_comes_while_the_loop_is_far_behind)
+{
+    spare_time spare = {.percent = 10};
+    serve *s = serve_open(&(serve_options){.spare = &spare});
+    for (int i = 0; i <= LIMIT_EVENT_BACKLOG; i++)
+        EXPECT(mailbox_post(&s->out, &event_create(EV_PROGRESS, 0)->mail));
+    serve_reply *reply = serve_submit(s, serve_request(s, 1, 20, 5));
+    for (int ms = 0; !metrics_get(s->metrics, METRIC_PROMPT_TOKENS) && ms < SERVE_HANG_MS; ms++)
+        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+    for (int ms = 0; atomic_load(&spare.closed) && ms < SERVE_HANG_MS; ms++)
+        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+    EXPECT_EQ(metrics_get(s->metrics, METRIC_PROMPT_TOKENS), 20);
+    EXPECT_EQ(atomic_load(&spare.closed), 0);
+    for (mail *m = mailbox_take(&s->out), *next; m; m = next) {
+        next = m->next;
+        event_free((event *)(void *)m);
+    }
+    serve_expect_done(s, reply);
+    serve_close(s);
+}
