@@ -49,6 +49,7 @@ struct job {
     bool *prefilled;          /* [n_prompts] the leader is past its prompt */
     int32_t *ends;            /* [n_ends] end tokens and stop ids, banned before min_tokens */
     uint32_t n_ends;
+    uint64_t round; /* the scheduler's last one that looked at it */
     bool parked;
     bool failed; /* to be ended with `failure` */
     gen_failure failure;

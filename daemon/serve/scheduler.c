@@ -26,8 +26,9 @@ void sched_remove(sched *s, job *j)
     job_free(j);
 }
 
-void sched_reap(sched *s)
+bool sched_reap(sched *s)
 {
+    bool any = false;
     FOR_JOBS(s, j)
     {
         if (!j->failed && j->n_finished < j->n_sequences)
@@ -37,7 +38,9 @@ void sched_reap(sched *s)
         if (j->failed)
             sched_send_error(s, j->request->id, j->failure, RETRY_AFTER_MS);
         sched_remove(s, j);
+        any = true;
     }
+    return any;
 }
 
 static job *find_job(sched *s, uint64_t id)

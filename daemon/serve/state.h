@@ -37,6 +37,7 @@ struct sched {
     uint32_t n_queued;      /* jobs none of whose sequences has started */
     uint32_t n_serving;     /* the other jobs */
     uint32_t n_running;     /* sequences that hold an eng_seq */
+    uint64_t round;         /* number of the one under way */
     bool draining;
 
     step_part *parts; /* [max_running] of the step being built */
@@ -54,7 +55,8 @@ struct sched {
 
 /* ---- step.c ---- */
 
-/* Builds and runs one step for every policy that has work; false when there was none. */
+/* Builds and runs one step for every policy that has work; false when nothing ran and nothing
+ * ended, so that only a command can change what there is to do. */
 bool sched_run_steps(sched *s) ON_COMPUTE;
 /* Gives back a sequence's blocks; it waits again unless it is finished. */
 void sched_release(sched *s, sequence *seq) ON_COMPUTE;
@@ -80,7 +82,7 @@ void sched_post_events(sched *s) ON_COMPUTE;
 
 /* Takes a job off its list and frees it with all its sequences. */
 void sched_remove(sched *s, job *j) ON_COMPUTE;
-/* Ends jobs that are complete or failed. */
-void sched_reap(sched *s) ON_COMPUTE;
+/* Ends jobs that are complete or failed; true when there was one, whose room others may have. */
+bool sched_reap(sched *s) ON_COMPUTE;
 
 #endif

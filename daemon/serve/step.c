@@ -271,7 +271,10 @@ ON_COMPUTE static void build(sched *s, const eng_model *model)
     s->n_parts = 0;
     FOR_JOBS(s, j)
     {
-        if (j->parked || j->failed || policy_model(j->policy) != model)
+        if (policy_model(j->policy) != model)
+            continue;
+        j->round = s->round;
+        if (j->parked || j->failed)
             continue;
         for (uint32_t i = 0; i < j->n_sequences; i++) {
             sequence *seq = &j->sequences[i];
@@ -457,24 +460,14 @@ ON_COMPUTE static bool run_step(sched *s, eng_model *model)
 
 bool sched_run_steps(sched *s)
 {
-    eng_model *models[MAX_POLICIES_A_ROUND];
-    uint32_t n = 0;
+    uint32_t n = 0; /* policies of which something ran: others may wait for the room of these */
+    s->round++;
     FOR_JOBS(s, j)
     {
-        eng_model *m = policy_model(j->policy);
-        uint32_t i = 0;
-        if (j->parked)
-            continue;
-        while (i < n && models[i] != m)
-            i++;
-        if (i == n && n < MAX_POLICIES_A_ROUND)
-            models[n++] = m;
+        if (!j->parked && j->round != s->round && n < MAX_POLICIES_A_ROUND)
+            n += run_step(s, policy_model(j->policy));
     }
-    bool ran = false;
-    for (uint32_t i = 0; i < n; i++)
-        ran |= run_step(s, models[i]);
-    ran |= end_all_unsampled(s);
-    sched_reap(s);
+    const bool unsampled = end_all_unsampled(s), ended = sched_reap(s);
     publish_gauges(s);
-    return ran;
+    return n || unsampled || ended;
 }

@@ -1,6 +1,11 @@
 /* What the scheduler promises about many requests: cancels give everything back, a small pool and
- * company change no token, classes go first, a slow reader holds nobody back. */
+ * company change no token, classes go first, a slow reader holds nobody back. Linked with
+ * -Wl,--wrap=sequence_prepare. */
 #include "serve_fixture.h"
+
+#include "serve/job.h"
+
+#include <stdatomic.h>
 
 static uint32_t random_below(uint64_t *state, uint32_t n)
 {
@@ -396,6 +401,57 @@ TEST(parked_policies_do_not_crowd_out_another)
     serve_run(s, request_to(s, (char[]){'a' + N - 1, 0}, 20, 1));
     for (uint32_t i = 0; i < N - 1; i++)
         serve_cancel(s, parked[i]);
+    serve_expect_idle(s);
+    serve_close(s);
+}
+
+/* Nine policies' requests of a higher class wait for the room that the tenth's holds. */
+TEST(policies_that_wait_for_room_do_not_keep_who_has_it_from_going_on)
+{
+    enum { WAITING = 9 };
+    const serve_options o = {.n_models = WAITING + 1, .kv_blocks = 40};
+    serve *s = serve_open(&o);
+    gen_request *first = long_request(s, 300, 200, 1), *others[WAITING];
+    first->class = GEN_BACKGROUND;
+    const serve_reply *running = serve_submit(s, first);
+    wait_for_chunks(s, running, 1);
+    for (uint32_t i = 0; i < WAITING; i++) {
+        others[i] = request_to(s, (char[]){(char)('b' + i), 0}, 2, i);
+        others[i]->prompts[0].n_tokens = 400;
+        others[i]->prompts[0].tokens = realloc(others[i]->prompts[0].tokens, 400 * sizeof(int32_t));
+        serve_fill(others[i]->prompts[0].tokens, 400, i);
+    }
+    const serve_reply *waiting = serve_submit_all(s, others, WAITING);
+    serve_expect_done(s, running);
+    for (uint32_t i = 0; i < WAITING; i++)
+        serve_expect_done(s, s->replies[waiting->id + i]);
+    serve_expect_idle(s);
+    serve_close(s);
+}
+
+/* ---- memory runs out ---- */
+
+static atomic_uint prepare_fails; /* as often as this */
+
+bool __real_sequence_prepare(sequence *s);
+bool __wrap_sequence_prepare(sequence *s);
+bool __wrap_sequence_prepare(sequence *s)
+{
+    unsigned left = atomic_load(&prepare_fails);
+    while (left && !atomic_compare_exchange_weak(&prepare_fails, &left, left - 1))
+        ;
+    return left == 0 && __real_sequence_prepare(s);
+}
+
+TEST(a_request_that_memory_fails_at_its_start_holds_nobody_up)
+{
+    serve *s = serve_open(NULL);
+    gen_request *both[2] = {serve_request(s, 1, 20, 1), serve_request(s, 1, 20, 2)};
+    atomic_store(&prepare_fails, 1);
+    const serve_reply *fails = serve_submit_all(s, both, 2), *next = s->replies[fails->id + 1];
+    serve_expect_done(s, next);
+    EXPECT(fails->failed);
+    EXPECT_EQ(fails->failure, GEN_FAIL_OUT_OF_MEMORY);
     serve_expect_idle(s);
     serve_close(s);
 }
