@@ -1,5 +1,7 @@
 #include "base/keys.h"
 
+#include "base/file_replace.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <sodium.h>
@@ -144,46 +146,24 @@ static const key_info own_keys[] = {
      .role = KEY_ROLE_RESEARCHER},
 };
 
-static bool write_all(int fd, const char *bytes, size_t n)
-{
-    while (n) {
-        ssize_t w = write(fd, bytes, n);
-        if (w < 0 && errno == EINTR)
-            continue;
-        if (w <= 0)
-            return false;
-        bytes += w;
-        n -= (size_t)w;
-    }
-    return fsync(fd) == 0;
-}
-
-/* A new file with a fresh random key in it, written beside its place and then renamed, so that
- * a crash leaves either no key or a whole one. */
-static bool own_key_create(const key_info *own, const char *data_dir, const char *path,
+/* A new file with a fresh random key in it; a crash leaves either no key or a whole one. */
+static bool own_key_create(const key_info *own, const char *data_dir, const char *file,
                            error_text *err)
 {
     unsigned char id[4], secret[SECRET_BYTES];
-    char id_hex[2 * sizeof id + 1], secret_hex[2 * SECRET_BYTES + 1], text[KEY_BYTES], tmp[4096];
+    char id_hex[2 * sizeof id + 1], secret_hex[2 * SECRET_BYTES + 1], text[KEY_BYTES];
+    error_text why;
     randombytes_buf(id, sizeof id);
     randombytes_buf(secret, sizeof secret);
     sodium_bin2hex(id_hex, sizeof id_hex, id, sizeof id);
     sodium_bin2hex(secret_hex, sizeof secret_hex, secret, sizeof secret);
     int n = snprintf(text, sizeof text, "%s%s-%s\n", prefix, id_hex, secret_hex);
-    snprintf(tmp, sizeof tmp, "%s/.%s.key.%s", data_dir, own->name, id_hex);
-    int fd = open(tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-    bool ok = fd >= 0 && write_all(fd, text, (size_t)n) && rename(tmp, path) == 0;
-    int why = errno;
-    if (fd >= 0)
-        close(fd);
-    if (!ok) {
-        unlink(tmp);
-        error_text_set(err, "%s: cannot write the %s key: %s", path, own->name, strerror(why));
-    }
+    const bool ok = file_replace_in(data_dir, file, text, (size_t)n, &why);
     sodium_memzero(secret, sizeof secret);
     sodium_memzero(secret_hex, sizeof secret_hex);
     sodium_memzero(text, sizeof text);
-    return ok;
+    return ok || error_text_set(err, "%s/%s: cannot write the %s key: %s", data_dir, file,
+                                own->name, why.text);
 }
 
 static bool own_key_read(keys *k, const key_info *own, int fd, const char *path, error_text *err)
@@ -207,12 +187,13 @@ static bool own_key_read(keys *k, const key_info *own, int fd, const char *path,
 
 static bool own_key_load(keys *k, const key_info *own, const char *data_dir, error_text *err)
 {
-    char path[4096];
-    if (snprintf(path, sizeof path, "%s/%s.key", data_dir, own->name) >= (int)sizeof path - 32)
+    char path[4096], file[sizeof own->name + 4];
+    snprintf(file, sizeof file, "%s.key", own->name);
+    if (snprintf(path, sizeof path, "%s/%s", data_dir, file) >= (int)sizeof path)
         return error_text_set(err, "the data directory's path is too long");
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     if (fd < 0 && errno == ENOENT) {
-        if (!own_key_create(own, data_dir, path, err))
+        if (!own_key_create(own, data_dir, file, err))
             return false;
         fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     }

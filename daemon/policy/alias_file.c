@@ -1,6 +1,7 @@
 #include "policy/alias_file.h"
 
 #include "base/crc32c.h"
+#include "base/file_replace.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -105,42 +106,11 @@ bool alias_file_read(int dir_fd, const char *name, alias_file *out, error_text *
     return true;
 }
 
-static bool write_all(int fd, const char *text, size_t len)
-{
-    size_t at = 0;
-    while (at < len) {
-        const ssize_t n = pwrite(fd, text + at, len - at, (off_t)at);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return false;
-        at += (size_t)n;
-    }
-    return true;
-}
-
-static bool write_tmp(int dir_fd, const char *tmp, const char *text, size_t len, error_text *err)
-{
-    int fd = openat(dir_fd, tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (fd < 0)
-        return failed(tmp, "open", err);
-    bool ok = write_all(fd, text, len) || failed(tmp, "write", err);
-    ok = ok && (fsync(fd) == 0 || failed(tmp, "fsync", err));
-    if (close(fd) != 0 && ok)
-        ok = failed(tmp, "close", err);
-    return ok;
-}
-
 bool alias_file_write(int dir_fd, const alias_file *f, error_text *err)
 {
-    char text[ALIAS_FILE_BYTES], tmp[LIMIT_NAME_BYTES + 8];
+    char text[ALIAS_FILE_BYTES];
+    error_text why;
     const size_t len = alias_file_format(f, text, sizeof text);
-    snprintf(tmp, sizeof tmp, "%s.tmp", f->name);
-    bool ok = write_tmp(dir_fd, tmp, text, len, err);
-    ok = ok && (renameat(dir_fd, tmp, dir_fd, f->name) == 0 || failed(tmp, "rename", err));
-    if (!ok) {
-        unlinkat(dir_fd, tmp, 0);
-        return false;
-    }
-    return fsync(dir_fd) == 0 || failed(f->name, "fsync of the directory", err);
+    return file_replace(dir_fd, f->name, text, len, &why) ||
+           error_text_set(err, "aliases/%s: %s", f->name, why.text);
 }

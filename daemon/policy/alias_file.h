@@ -49,9 +49,7 @@ void alias_file_parse(alias_file *f, const char *text, size_t len);
 
 /* Reads <dir>/<name>. False: it cannot be read (*err says why). */
 bool alias_file_read(int dir_fd, const char *name, alias_file *out, error_text *err);
-/* Step 7 of a publish (policy/README.md): <name>.tmp written and synced, renamed over
- * <name>, the directory synced. False with *err: what stands on disk is the old file or, if only
- * the last sync failed, either. */
+/* Step 7 of a publish (policy/README.md): as file_replace. */
 bool alias_file_write(int dir_fd, const alias_file *f, error_text *err);
 
 #endif

@@ -1,11 +1,11 @@
 #include "policy/base_digest.h"
 
-#include <fcntl.h>
+#include "base/file_replace.h"
+
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
-#include <unistd.h>
 
 typedef unsigned long long ull; /* for %llu */
 
@@ -25,16 +25,15 @@ static void file_line(char line[LINE_BYTES], const char *digest, const struct st
              st->st_ctim.tv_nsec);
 }
 
-static bool file_path(char path[4096], const char *data_dir, const char *name)
-{
-    return (size_t)snprintf(path, 4096, "%s/%s", data_dir, name) < 4096;
-}
+static const char file_name[] = "base.digest";
 
 /* Is the remembered line this file's? */
 static bool recall(const char *data_dir, const struct stat *st, char digest[65])
 {
     char path[4096], line[LINE_BYTES] = "", expected[LINE_BYTES];
-    FILE *f = file_path(path, data_dir, "base.digest") ? fopen(path, "re") : NULL;
+    if ((size_t)snprintf(path, sizeof path, "%s/%s", data_dir, file_name) >= sizeof path)
+        return false;
+    FILE *f = fopen(path, "re");
     if (!f)
         return false;
     const bool read = fgets(line, sizeof line, f) != NULL;
@@ -50,17 +49,10 @@ static bool recall(const char *data_dir, const struct stat *st, char digest[65])
 /* What cannot be written is computed again next time. */
 static void remember(const char *data_dir, const struct stat *st, const char *digest)
 {
-    char path[4096], tmp[4096], line[LINE_BYTES];
-    if (!file_path(path, data_dir, "base.digest") || !file_path(tmp, data_dir, "base.digest.tmp"))
-        return;
+    char line[LINE_BYTES];
+    error_text ignored;
     file_line(line, digest, st);
-    const int fd = open(tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (fd < 0)
-        return;
-    const size_t n = strlen(line);
-    const bool whole = write(fd, line, n) == (ssize_t)n;
-    if (close(fd) != 0 || !whole || rename(tmp, path) != 0)
-        unlink(tmp);
+    file_replace_in(data_dir, file_name, line, strlen(line), &ignored);
 }
 
 static bool same_file(const struct stat *a, const struct stat *b)

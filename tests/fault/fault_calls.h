@@ -367,6 +367,17 @@ static inline bool calls_durable(int i)
     return false;
 }
 
+/* Did a rename that is not undone carry the file on that call i made? Then it is there. */
+static inline bool calls_carried(int i, const bool *undone)
+{
+    const calls *c = calls_state;
+    bool carried = false;
+    for (int k = i + 1; k < c->n_log && !carried; k++)
+        carried = c->log[i].kind == CALL_CREATE && c->log[k].kind == CALL_RENAME && !undone[k] &&
+                  strcmp(c->log[k].path, c->log[i].path) == 0;
+    return carried;
+}
+
 /* Takes one call back. path, to: where its files are now. */
 static inline void calls_undo(const call *l, const char *path, const char *to)
 {
@@ -408,7 +419,8 @@ static inline void calls_cut_power(uint32_t *seed, unsigned chance)
     for (int i = c->n_log - 1; i >= 0; i--) {
         char path[CALLS_PATH], to[CALLS_PATH];
         *seed = *seed * 1664525u + 1013904223u;
-        if (strstr(c->log[i].path, "instructd.db") || (*seed >> 24) >= chance || calls_durable(i))
+        if (strstr(c->log[i].path, "instructd.db") || (*seed >> 24) >= chance || calls_durable(i) ||
+            calls_carried(i, undone))
             continue;
         memcpy(path, c->log[i].path, sizeof path);
         memcpy(to, c->log[i].to, sizeof to);
