@@ -3,7 +3,10 @@
  *
  * <data-dir>/base.digest holds one line: the digest and the file's device, inode, size and times of
  * change. All of them as before: the file is the one that was hashed, and nobody has written to it
- * (setting a time of modification back moves the other). A line that cannot be read is no line. */
+ * (setting a time of modification back moves the other). A line that cannot be read is no line.
+ *
+ * A file that changed within the last two seconds is hashed and not remembered: it may change once
+ * more within the same tick of the file system's clock, which nothing would tell. */
 #ifndef DAEMON_POLICY_BASE_DIGEST_H
 #define DAEMON_POLICY_BASE_DIGEST_H
 
