@@ -180,7 +180,10 @@ static publish_result make_policy(publishing *b, policy **out, error_text *err)
                        r->weights.base_policy);
         return PUBLISH_NOT_FOUND;
     }
-    publish_result result = publisher_make_room(p, r->alias, b->base, &p->published_options, err);
+    eng_model_options options = p->published_options;
+    options.n_threads = 1;
+    const make_room m = {.alias = r->alias, .path = b->base, .options = &options, .writes = true};
+    publish_result result = publisher_make_room(p, &m, err);
     if (result != PUBLISH_OK)
         return result;
     versions_draft(p->versions, b->draft);

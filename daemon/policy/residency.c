@@ -51,22 +51,28 @@ static publish_result not_found(const char *id, error_text *err)
 
 /* ---- room ---- */
 
-/* Would such a model fit, with what making it takes? *free_bytes: what is left. */
-static bool fits(const publisher *p, const policy_room *room, const eng_model_facts *facts,
-                 uint64_t *free_bytes)
+/* What there must be, and what there is. */
+typedef struct fit {
+    uint64_t need, free;
+} fit;
+
+/* Would such a model fit among the policies, and what making it takes into the system? One that is
+ * to be made is written first and loaded then, so it takes the more of both. Of *of what fails. */
+static bool fits(const publisher *p, const policy_room *room, const make_room *m,
+                 const eng_model_facts *facts, fit *of)
 {
-    const uint64_t bytes = facts->bytes, scratch = 2 * (uint64_t)facts->largest; /* two layouts */
-    const uint64_t available = memory_available();
-    *free_bytes = available;
-    if (p->max_bytes) {
-        const uint64_t left = p->max_bytes > room->bytes ? p->max_bytes - room->bytes : 0;
-        *free_bytes = left < available ? left : available;
-    }
-    return bytes <= *free_bytes && bytes + scratch <= available;
+    const uint32_t threads = m->options->n_threads ? m->options->n_threads : eng_cpu_count();
+    const uint64_t loading = facts->bytes + threads * (uint64_t)facts->load_scratch;
+    const uint64_t writing = m->writes ? facts->write_scratch : 0;
+    *of = (fit){loading > writing ? loading : writing, memory_available()};
+    if (of->need > of->free || !p->max_bytes)
+        return of->need <= of->free;
+    *of = (fit){facts->bytes, p->max_bytes > room->bytes ? p->max_bytes - room->bytes : 0};
+    return of->need <= of->free;
 }
 
-static publish_result no_room(const publisher *p, const policy_room *room, uint64_t bytes,
-                              uint64_t free_bytes, error_text *err)
+static publish_result no_room(const publisher *p, const policy_room *room, const fit *of,
+                              error_text *err)
 {
     if (room->n_of >= p->max_resident)
         error_text_set(err,
@@ -75,7 +81,7 @@ static publish_result no_room(const publisher *p, const policy_room *room, uint6
                        room->n_of);
     else
         error_text_set(err, "the policy takes %llu MiB of memory, %llu MiB are free",
-                       (ull)(bytes >> 20), (ull)(free_bytes >> 20));
+                       (ull)(of->need >> 20), (ull)(of->free >> 20));
     return PUBLISH_NO_MEMORY;
 }
 
@@ -114,25 +120,23 @@ static void wait_for_room(publisher *p, uint64_t change, uint32_t ms)
         spare_time_begin(p->spare);
 }
 
-publish_result publisher_make_room(publisher *p, const char *alias, const char *path,
-                                   const eng_model_options *options, error_text *err)
+publish_result publisher_make_room(publisher *p, const make_room *m, error_text *err)
 {
     eng_model_facts facts;
-    publish_result result = inspect(p, path, options, &facts, err);
+    publish_result result = inspect(p, m->path, m->options, &facts, err);
     if (result != PUBLISH_OK)
         return result;
     for (uint32_t waited = 0;; waited += ROOM_TURN_MS) {
-        uint64_t free_bytes;
-        const policy_room room = policy_registry_room(p->registry, alias);
-        const bool few = room.n_of < p->max_resident;
-        if (few && fits(p, &room, &facts, &free_bytes))
+        fit of = {0};
+        const policy_room room = policy_registry_room(p->registry, m->alias);
+        if (room.n_of < p->max_resident && fits(p, &room, m, &facts, &of))
             return PUBLISH_OK;
         if (policy_registry_evict(p->registry))
             wait_for_room(p, room.change, ROOM_WAIT_MS);
         else if (waited < ROOM_WAIT_MS)
             wait_for_room(p, room.change, ROOM_TURN_MS);
         else
-            return no_room(p, &room, facts.bytes, few ? free_bytes : 0, err);
+            return no_room(p, &room, &of, err);
     }
 }
 
@@ -147,10 +151,13 @@ static bool has_room(const publisher *p, const char *alias, const char *id, cons
 {
     eng_model_facts facts;
     error_text ignored;
-    uint64_t free_bytes;
+    fit of;
+    eng_model_options options = *options_of(p, id);
+    options.n_threads = 1;
+    const make_room m = {.alias = alias, .path = path, .options = &options};
     const policy_room room = policy_registry_room(p->registry, alias);
-    return inspect(p, path, options_of(p, id), &facts, &ignored) == PUBLISH_OK &&
-           room.n_of < p->max_resident && fits(p, &room, &facts, &free_bytes);
+    return inspect(p, path, m.options, &facts, &ignored) == PUBLISH_OK &&
+           room.n_of < p->max_resident && fits(p, &room, &m, &facts, &of);
 }
 
 /* ---- loading ---- */
@@ -205,7 +212,8 @@ static publish_result load_policy(publisher *p, const char *id, const char *alia
     if (p->worker)
         l.options.n_threads = 1; /* beside serving */
     snprintf(l.stage, sizeof l.stage, "%s", p->base_stage);
-    publish_result result = publisher_make_room(p, alias, path, &l.options, err);
+    const make_room m = {.alias = alias, .path = path, .options = &l.options};
+    publish_result result = publisher_make_room(p, &m, err);
     if (result == PUBLISH_NO_MEMORY || (result != PUBLISH_OK && base))
         return result;
     load_run(&l);
@@ -281,10 +289,11 @@ static publish_result load_raw(publisher *p, const publish_weights *weights,
     eng_error why;
     if (!publisher_locate(p, weights->base_policy, path))
         return not_found(weights->base_policy, err);
-    publish_result result = publisher_make_room(p, NULL, path, &options, err);
+    options.n_threads = 1;
+    const make_room m = {.path = path, .options = &options};
+    publish_result result = publisher_make_room(p, &m, err);
     if (result != PUBLISH_OK)
         return result;
-    options.n_threads = 1;
     eng_status st = eng_model_open_with(&model, path, &list, &options, &why);
     if (st != ENG_OK)
         return refuse(st == ENG_FORMAT ? PUBLISH_REFUSED : publish_result_of(st), &why, err);

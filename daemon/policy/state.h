@@ -67,11 +67,16 @@ struct publisher {
 
 /* Where an id lies. False: neither on disk nor the base model. */
 bool publisher_locate(const publisher *p, const char *id, char path[VERSIONS_PATH_BYTES]);
-/* Makes room for one more policy of `alias` (NULL: of none), packed as `options` say from what lies
- * at path: drops policies that nobody uses, waits for requests that hold others. [worker]
- * PUBLISH_INVALID: of another shape than what is served. */
-publish_result publisher_make_room(publisher *p, const char *alias, const char *path,
-                                   const eng_model_options *options, error_text *err);
+/* For one more policy. */
+typedef struct make_room {
+    const char *alias;                /* whose it is; NULL: nobody's */
+    const char *path;                 /* where it lies, or one of its shape */
+    const eng_model_options *options; /* how it is packed, on how many threads */
+    bool writes;                      /* it is made: checked against that one, and written, first */
+} make_room;
+/* Drops policies that nobody uses, waits for requests that hold others. [worker] PUBLISH_INVALID:
+ * of another shape than what is served. */
+publish_result publisher_make_room(publisher *p, const make_room *m, error_text *err);
 /* A reference to the policy, loaded by the worker if it is not resident. A damaged one
  * moves to quarantine and is not found. */
 publish_result publisher_bring_in(publisher *p, const char *id, const char *alias, policy **out,

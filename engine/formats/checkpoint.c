@@ -171,18 +171,31 @@ static eng_status write_tensor(const writer *w, out_file *f, const out_tensor *t
     return file_put(w, f, laid_out, bytes_of(t));
 }
 
+/* The most floats that a tensor has, and that laying one out needs beside them. */
+typedef struct tensor_room {
+    size_t data, other;
+} tensor_room;
+
+static void add_room(tensor_room *room, const eng_tensor_info *info, const eng__hf_tensor *hf,
+                     const eng_config *config)
+{
+    const size_t data = (size_t)info->n_elements, other = eng__hf_relayout_floats(hf, config);
+    room->data = data > room->data ? data : room->data;
+    room->other = other > room->other ? other : room->other;
+}
+
 static eng_status write_tensors(writer *w, out_file *f)
 {
-    size_t most = 1;
+    tensor_room room = {1, 1};
     for (size_t i = 0; i < w->n_tensors; i++)
-        if (w->tensors[i].info->n_elements > most)
-            most = (size_t)w->tensors[i].info->n_elements;
-    if (most > SIZE_MAX / sizeof(float))
-        return eng_fail(w->err, ENG_NOMEM, "no memory for %zu elements", most);
-    float *data = malloc(most * sizeof *data), *other = malloc(most * sizeof *other);
+        add_room(&room, w->tensors[i].info, &w->tensors[i].hf, eng__source_config(w->src));
+    if (room.data > SIZE_MAX / sizeof(float))
+        return eng_fail(w->err, ENG_NOMEM, "no memory for %zu elements", room.data);
+    float *data = malloc(room.data * sizeof *data), *other = malloc(room.other * sizeof *other);
     eng_status status = ENG_OK;
     if (!data || !other)
-        status = eng_fail(w->err, ENG_NOMEM, "no memory for twice %zu floats", most);
+        status =
+            eng_fail(w->err, ENG_NOMEM, "no memory for %zu and %zu floats", room.data, room.other);
     for (size_t i = 0; i < w->n_tensors && status == ENG_OK; i++) {
         w->digests[i].name = w->tensors[i].hf.name;
         status = write_tensor(w, f, &w->tensors[i], data, other, w->digests[i].sha256);
@@ -329,4 +342,18 @@ eng_status eng_checkpoint_write_weights(const char *base, const eng_weights *wei
         status = eng_checkpoint_write(src, dir, &o, id, err);
     eng__source_close(src);
     return status;
+}
+
+size_t eng__checkpoint_scratch(const eng_source *src)
+{
+    tensor_room room = {0};
+    const eng_config *config = eng__source_config(src);
+    for (size_t i = 0; i < eng__source_n_tensors(src); i++) {
+        const eng_tensor_info *info = eng__source_tensor(src, i);
+        eng__hf_tensor hf;
+        eng_error ignored; /* what has no place in a directory is refused before it is held */
+        if (eng__hf_tensor_of(&hf, config, info, &ignored) == ENG_OK)
+            add_room(&room, info, &hf, config);
+    }
+    return (room.data + room.other) * sizeof(float);
 }

@@ -37,6 +37,11 @@ static double cosine(double dot_product, double a_sq, double b_sq)
     return scale > 0 ? dot_product / scale : 0;
 }
 
+static size_t sample_of(const eng_tensor_info *t)
+{
+    return t->n_elements < SAMPLE ? (size_t)t->n_elements : SAMPLE;
+}
+
 /* An odd step, so that a sample does not stay in a few columns. */
 static void sample(float *out, size_t n, const float *data, size_t n_elements)
 {
@@ -73,7 +78,7 @@ static eng_status add_pair(family *f, const eng_source *src, const eng_tensor_in
                            const eng_weight *w, float *scratch, eng_error *err)
 {
     pair *p = &f->pairs[f->n];
-    const size_t n = t->n_elements < SAMPLE ? (size_t)t->n_elements : SAMPLE;
+    const size_t n = sample_of(t);
     eng_status st = eng__source_read_f32(src, t, scratch, err);
     if (st != ENG_OK)
         return st;
@@ -93,17 +98,22 @@ static eng_status add_pair(family *f, const eng_source *src, const eng_tensor_in
     return ENG_OK;
 }
 
+static size_t most_elements(const eng_source *src)
+{
+    uint64_t most = 0;
+    for (size_t i = 0; i < eng__source_n_tensors(src); i++) {
+        const uint64_t size = eng__source_tensor(src, i)->n_elements;
+        most = size > most ? size : most;
+    }
+    return (size_t)most;
+}
+
 static eng_status add_pairs(family *f, const eng_source *src, const eng_weights *weights,
                             eng_error *err)
 {
     const size_t n = eng__source_n_tensors(src);
-    uint64_t most = 0;
-    for (size_t i = 0; i < n; i++) {
-        const uint64_t size = eng__source_tensor(src, i)->n_elements;
-        most = size > most ? size : most;
-    }
     f->pairs = calloc(n, sizeof *f->pairs);
-    float *scratch = malloc((size_t)most * sizeof *scratch);
+    float *scratch = malloc(most_elements(src) * sizeof *scratch);
     eng_status st = f->pairs && scratch
                         ? ENG_OK
                         : eng_fail(err, ENG_NOMEM, "no memory to compare %zu tensors", n);
@@ -168,4 +178,16 @@ eng_status eng_weights_check_descent(const char *base, const eng_weights *weight
     free(f.pairs);
     eng__source_close(src);
     return st;
+}
+
+size_t eng__descent_scratch(const eng_source *src)
+{
+    size_t samples = 0, reading = 0;
+    for (size_t i = 0; i < eng__source_n_tensors(src); i++) {
+        const eng_tensor_info *t = eng__source_tensor(src, i);
+        const size_t bytes = eng__source_read_scratch(src, t);
+        samples += sizeof(pair) + 2 * sample_of(t) * sizeof(float);
+        reading = bytes > reading ? bytes : reading;
+    }
+    return samples + reading + most_elements(src) * sizeof(float);
 }

@@ -9,6 +9,7 @@
 
 #include "base/status.h"
 #include "engine.h"
+#include "formats/source.h"
 
 /* ENG_INVALID names the first tensor that
  *   - is all zeros, and was not,
@@ -19,5 +20,7 @@
  * elements; reads each tensor of the base once. weights are those of eng_model_open_with. [any] */
 ENG_MUST_CHECK eng_status eng_weights_check_descent(const char *base, const eng_weights *weights,
                                                     eng_error *err);
+/* Heap that this takes at most, for a base that is opened as src. */
+size_t eng__descent_scratch(const eng_source *src);
 
 #endif

@@ -36,12 +36,23 @@ static void to_conv1d(float *dst, const float *src, size_t n_in, size_t n_out)
                     dst[i * n_out + o] = src[o * n_in + i];
 }
 
+static size_t width_of(const eng__hf_tensor *tensor)
+{
+    return tensor->n_dims == 2 ? (size_t)tensor->shape[1] : 1;
+}
+
+size_t eng__hf_relayout_floats(const eng__hf_tensor *tensor, const eng_config *config)
+{
+    if (tensor->conv1d)
+        return (size_t)tensor->shape[0] * width_of(tensor);
+    return tensor->rope_heads ? config->rope_dims * width_of(tensor) : 0;
+}
+
 float *eng__hf_relayout(const eng__hf_tensor *tensor, const eng_config *config, float *data,
                         float *other)
 {
     if (tensor->rope_heads)
-        eng__rope_to_half(data, other, config, tensor->rope_heads,
-                          tensor->n_dims == 2 ? (size_t)tensor->shape[1] : 1);
+        eng__rope_to_half(data, other, config, tensor->rope_heads, width_of(tensor));
     if (!tensor->conv1d)
         return data;
     to_conv1d(other, data, (size_t)tensor->shape[0], (size_t)tensor->shape[1]);

@@ -22,8 +22,10 @@ typedef struct eng__hf_tensor {
  * ENG_FORMAT where its rows are not the config's heads. [any] */
 ENG_MUST_CHECK eng_status eng__hf_tensor_of(eng__hf_tensor *out, const eng_config *config,
                                             const eng_tensor_info *info, eng_error *err);
+/* How many floats of `other` the next one needs: none, a head's rows, or the whole tensor. [any] */
+size_t eng__hf_relayout_floats(const eng__hf_tensor *tensor, const eng_config *config);
 /* Reorders the tensor's floats from canonical layout to the directory's; the result is `data` or
- * `other`, both of its length, and the one that is not holds nothing of use. [any] */
+ * `other`, and the one that is not holds nothing of use. [any] */
 float *eng__hf_relayout(const eng__hf_tensor *tensor, const eng_config *config, float *data,
                         float *other);
 

@@ -267,6 +267,14 @@ bool eng__source_has_rows(const eng_source *src, const eng_tensor_info *tensor)
     return !src->make && !stored_of(tensor)->transposed;
 }
 
+size_t eng__source_read_scratch(const eng_source *src, const eng_tensor_info *tensor)
+{
+    const bool converted = tensor->type != ENG_F32;
+    if (eng__source_has_rows(src, tensor))
+        return converted ? READ_BYTES : 0;
+    return ((size_t)stored_of(tensor)->transposed + converted) * (size_t)tensor->n_bytes;
+}
+
 /* Where a row begins: blocks never straddle rows. */
 static uint64_t row_block(const eng_tensor_info *tensor, uint64_t row)
 {

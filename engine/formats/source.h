@@ -98,6 +98,8 @@ uint64_t eng__source_place(const eng_tensor_info *tensor);
 /* Do the tensor's rows lie in the file as they are read, so that some of them can be read alone?
  * Not where weights are made or stored transposed. */
 bool eng__source_has_rows(const eng_source *src, const eng_tensor_info *tensor);
+/* Heap that the reading functions hold at most, beside what they fill. */
+size_t eng__source_read_scratch(const eng_source *src, const eng_tensor_info *tensor);
 /* Rows [first, first + n) of such a tensor, of dims[0] elements each; first + n <= dims[1]. */
 ENG_MUST_CHECK eng_status eng__source_read_rows(const eng_source *src,
                                                 const eng_tensor_info *tensor, uint64_t first,

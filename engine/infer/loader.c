@@ -424,13 +424,32 @@ eng_status eng__load_model(eng_model *model, const eng_source *src, bool digest,
     return st;
 }
 
+/* The most that one matrix or vector takes; they come one after the other. */
+static size_t scratch_of(const plan *p)
+{
+    size_t most = 0;
+    for (size_t i = 0; i < p->n_matrices; i++) {
+        const matrix_job *job = &p->matrices[i];
+        const size_t bytes = eng__matrix_scratch(job->packed, p->src, job->tensor);
+        most = bytes > most ? bytes : most;
+    }
+    for (size_t i = 0; i < p->n_vectors; i++) {
+        const eng_tensor_info *t = p->vectors[i].tensor;
+        const size_t bytes =
+            (size_t)t->n_elements * sizeof(float) + eng__source_read_scratch(p->src, t);
+        most = bytes > most ? bytes : most;
+    }
+    return most;
+}
+
 eng_status eng__measure_weights(const eng_source *src, eng_serve_type serve_type, size_t *bytes,
-                                eng_dtype *common_type, eng_error *err)
+                                size_t *scratch, eng_dtype *common_type, eng_error *err)
 {
     eng_model model = {0};
     plan p = {.model = &model, .src = src, .serve_type = serve_type};
     eng_status st = plan_make(&p, err);
     *bytes = eng_model_bytes(&model);
+    *scratch = scratch_of(&p);
     *common_type = model.common_type;
     plan_free(&p);
     free(model.layers);

@@ -13,11 +13,11 @@
 ENG_MUST_CHECK eng_status eng__load_model(eng_model *model, const eng_source *src, bool digest,
                                           eng_serve_type serve_type, uint32_t n_threads,
                                           eng_error *err);
-/* The bytes and commonest type that loading would give, from sizes alone; refuses as loading would.
- */
+/* The bytes and commonest type that loading would give, and what heap each thread would hold
+ * meanwhile, from sizes alone; refuses as loading would. */
 ENG_MUST_CHECK eng_status eng__measure_weights(const eng_source *src, eng_serve_type serve_type,
-                                               size_t *bytes, eng_dtype *common_type,
-                                               eng_error *err);
+                                               size_t *bytes, size_t *scratch,
+                                               eng_dtype *common_type, eng_error *err);
 void eng__free_weights(eng_model *model);
 
 #endif

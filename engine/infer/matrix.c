@@ -66,14 +66,19 @@ static eng_status pack_groups(const packing *p, uint32_t first, uint32_t end, co
     return ENG_OK;
 }
 
-/* Piece by piece through a buffer that stays in the cache. */
-static eng_status pack_by_rows(const packing *p, eng_error *err)
+/* Groups that are read at once: a piece that stays in the cache. */
+static uint32_t groups_of_piece(size_t row_bytes)
 {
     enum { PIECE_BYTES = 128 * 1024 };
+    const size_t group_bytes = row_bytes * ENG_GROUP_ROWS;
+    return group_bytes < PIECE_BYTES ? (uint32_t)(PIECE_BYTES / group_bytes) : 1;
+}
+
+static eng_status pack_by_rows(const packing *p, eng_error *err)
+{
     const eng_packed *w = p->to;
-    const size_t group_bytes = p->row_bytes * ENG_GROUP_ROWS;
-    const uint32_t step = group_bytes < PIECE_BYTES ? (uint32_t)(PIECE_BYTES / group_bytes) : 1;
-    void *piece = malloc(step * group_bytes);
+    const uint32_t step = groups_of_piece(p->row_bytes);
+    void *piece = malloc(step * p->row_bytes * ENG_GROUP_ROWS);
     if (!piece)
         return eng_fail(err, ENG_NOMEM, "tensor %s: out of memory", p->tensor->name);
     eng_status st = ENG_OK;
@@ -106,13 +111,31 @@ static eng_status pack_whole(const packing *p, eng_error *err)
     return st;
 }
 
+/* `floats`: what is read is converted. */
+static size_t read_row_bytes(const eng_packed *to, const eng_tensor_info *tensor, bool floats)
+{
+    return floats ? to->k * sizeof(float) : eng__row_bytes(tensor->type, to->k);
+}
+
+size_t eng__matrix_scratch(const eng_packed *to, const eng_source *src,
+                           const eng_tensor_info *tensor)
+{
+    const bool convert = to->type != tensor->type;
+    const size_t row_bytes = read_row_bytes(to, tensor, convert);
+    const size_t encoded = convert ? eng__row_bytes(to->type, to->k) * ENG_GROUP_ROWS : 0;
+    const size_t rows = eng__source_has_rows(src, tensor)
+                            ? (size_t)groups_of_piece(row_bytes) * ENG_GROUP_ROWS
+                            : (size_t)tensor->dims[1];
+    return encoded + rows * row_bytes + eng__source_read_scratch(src, tensor);
+}
+
 eng_status eng__load_matrix(eng_packed *to, const eng_source *src, const eng_tensor_info *tensor,
                             uint64_t row0, const eng_kernels *kernels, eng_error *err)
 {
     const float *lent = eng__source_lent(src, tensor);
     packing p = {.to = to, .src = src, .tensor = tensor, .row0 = row0, .kernels = kernels};
     p.convert = lent || to->type != tensor->type;
-    p.row_bytes = p.convert ? to->k * sizeof(float) : eng__row_bytes(tensor->type, to->k);
+    p.row_bytes = read_row_bytes(to, tensor, p.convert);
     if (p.convert) {
         p.encoded = malloc(eng__row_bytes(to->type, to->k) * ENG_GROUP_ROWS);
         if (!p.encoded)

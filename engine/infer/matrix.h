@@ -11,5 +11,8 @@
 ENG_MUST_CHECK eng_status eng__load_matrix(eng_packed *to, const eng_source *src,
                                            const eng_tensor_info *tensor, uint64_t row0,
                                            const eng_kernels *kernels, eng_error *err);
+/* Heap that it holds meanwhile. */
+size_t eng__matrix_scratch(const eng_packed *to, const eng_source *src,
+                           const eng_tensor_info *tensor);
 
 #endif

@@ -1,6 +1,8 @@
 #include "infer/model.h"
 
 #include "compute/pack.h"
+#include "formats/checkpoint.h"
+#include "formats/descent.h"
 #include "formats/source.h"
 #include "infer/loader.h"
 #include "text/tokenizer.h"
@@ -75,15 +77,12 @@ eng_status eng_model_inspect(eng_model_facts *out, const char *path, eng_serve_t
     eng_status st = eng__source_open(&src, path, err);
     if (st != ENG_OK)
         return st;
-    st = eng__measure_weights(src, serve_type, &out->bytes, &type, err);
+    st = eng__measure_weights(src, serve_type, &out->bytes, &out->load_scratch, &type, err);
     out->config = *eng__source_config(src);
     out->scored = eng__source_find(src, "score.weight") != NULL;
     out->dtype = eng_dtype_info_of(type)->name;
-    out->largest = 0;
-    for (size_t i = 0; i < eng__source_n_tensors(src); i++) {
-        const size_t bytes = (size_t)eng__source_tensor(src, i)->n_elements * sizeof(float);
-        out->largest = bytes > out->largest ? bytes : out->largest;
-    }
+    const size_t checking = eng__descent_scratch(src), writing = eng__checkpoint_scratch(src);
+    out->write_scratch = checking > writing ? checking : writing;
     eng__source_close(src);
     return st;
 }

@@ -181,6 +181,64 @@ TEST(weights_are_packed_by_the_publishers_worker_whoever_asks)
     lab_close(&l);
 }
 
+/* ---- room ---- */
+
+/* What the system has, and how often it was asked. 0: the truth. */
+static atomic_uint_least64_t available;
+static atomic_uint asked, short_for; /* a byte is missing for so many times */
+
+uint64_t __real_memory_available(void);
+uint64_t __wrap_memory_available(void);
+uint64_t __wrap_memory_available(void)
+{
+    const uint64_t bytes = atomic_load(&available);
+    const unsigned times = atomic_fetch_add(&asked, 1);
+    return bytes ? bytes - (times < atomic_load(&short_for)) : __real_memory_available();
+}
+
+static void set_available(uint64_t bytes, unsigned short_times)
+{
+    atomic_store(&asked, 0);
+    atomic_store(&short_for, short_times);
+    atomic_store(&available, bytes);
+}
+
+static uint64_t more_of(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
+
+/* The worker is through with what its start brings. */
+static void settle(lab *l)
+{
+    pthread_t self;
+    publisher_run(l->publisher, tell_self, &self);
+}
+
+TEST(a_policy_takes_room_for_itself_and_for_what_making_it_holds)
+{
+    lab l;
+    eng_model_facts f;
+    eng_error err;
+    lab_open(&l, &(test_model_spec){.layers = 1, .embd = 128, .ff = 1024});
+    settle(&l);
+    EXPECT_OK(eng_model_inspect(&f, l.base, ENG_SERVE_F32, &err), err);
+    set_available(more_of(f.write_scratch, f.bytes + f.load_scratch), 1);
+    const char *id = lab_publish(&l, NULL); /* there is nothing to drop: it waits */
+    EXPECT_EQ(asked, 2);
+    set_available(0, 0);
+    lab_restart(&l);
+    settle(&l);
+    char path[64];
+    snprintf(path, sizeof path, "policies/%s", id);
+    EXPECT_OK(eng_model_inspect(&f, lab_path(&l, path), ENG_SERVE_F32, &err), err);
+    set_available(f.bytes + f.load_scratch, 1);
+    EXPECT_EQ(publisher_ensure(l.publisher, id, &l.err), PUBLISH_OK);
+    EXPECT_EQ(asked, 2);
+    set_available(0, 0);
+    lab_close(&l);
+}
+
 /* ---- spare time ---- */
 
 typedef struct publishing {
@@ -216,7 +274,7 @@ TEST(a_publish_goes_on_only_while_the_gate_is_open)
     lab_prepare(&l, NULL);
     l.options.spare = &t;
     EXPECT_OK(lab_start(&l), l.open_err);
-    publisher_run(l.publisher, tell_self, &thread); /* the worker is through with its start */
+    settle(&l);
     weights_nudge(&l.held, 1e-3f);
     spare_time_close(&t);
     EXPECT_EQ(pthread_create(&thread, NULL, publish, &p), 0);
@@ -231,7 +289,7 @@ TEST(a_publish_goes_on_only_while_the_gate_is_open)
     pthread_join(thread, NULL);
     EXPECT_EQ(p.result, PUBLISH_OK);
     EXPECT_EQ(lab_alias(&l, "instruct").version, 2);
-    publisher_run(l.publisher, tell_self, &thread);
+    settle(&l);
     EXPECT_EQ(t.waiting, 0);
     lab_close(&l);
     EXPECT_EQ(t.wanting, 0);
