@@ -344,9 +344,10 @@ uint32_t eng_cpu_count(void); /* cores this process may use [any] */
  * refuses that. There is no way back. [any] */
 void eng_thread_lower(void);
 /* From now on between(arg) is called before each piece, of some 100 us, of what the calling thread
- * opens, digests, packs and writes here; it may block. Steps and training have ways of their own.
- * NULL: nothing is called. [any, for itself] */
-void eng_thread_pace(void (*between)(void *arg), void *arg);
+ * opens, digests, packs and writes here; it may block. waits(arg) is called before the thread waits
+ * for the disk: where a file is synced, and where what is to be read is not in memory. Steps and
+ * training have ways of their own. NULL: nothing is called. [any, for itself] */
+void eng_thread_pace(void (*between)(void *arg), void (*waits)(void *arg), void *arg);
 /* Calls it: fits eng_runtime_options.give_way, for steps at the owner's pace. [any] */
 void eng_pace(void *unused);
 

@@ -90,6 +90,7 @@ void publisher_collect(publisher *p)
         free(ids);
         return;
     }
+    worker_waits(p->worker);
     const size_t n = versions_list(p->versions, ids, VERSIONS_MAX);
     for (size_t i = 0; i < n; i++)
         collect_one(p, ids[i]);

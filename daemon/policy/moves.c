@@ -241,6 +241,7 @@ static publish_result move_durably(publisher *p, const publish_move *m, policy *
     if (file.n)
         memcpy(previous, file.list[0].policy, sizeof previous);
     alias_file_push(&file, &v, fallen);
+    worker_waits(p->worker);
     if (!versions_write_alias(p->versions, &file, err)) {
         take_back(p, &now, v.number);
         return PUBLISH_UNAVAILABLE;

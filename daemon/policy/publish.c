@@ -138,6 +138,7 @@ static bool name_draft(publishing *b, error_text *err)
     publisher *p = b->p;
     eng_error why;
     char path[VERSIONS_PATH_BYTES];
+    worker_waits(p->worker);
     versions_commit_result r = versions_commit(p->versions, b->draft, b->id, err);
     if (r == VERSIONS_EXISTS && versions_path(p->versions, b->id, path)) {
         if (eng_checkpoint_verify(path, NULL, &why) == ENG_OK)
@@ -195,8 +196,10 @@ static publish_result make_policy(publishing *b, policy **out, error_text *err)
         result = publisher_check_head(p, r->alias, b->model, err);
     if (result == PUBLISH_OK)
         result = name_draft(b, err) ? make_resident(b, out, err) : PUBLISH_UNAVAILABLE;
-    if (b->drafted)
+    if (b->drafted) {
+        worker_waits(p->worker);
         versions_discard(p->versions, b->draft);
+    }
     eng_model_unref(b->model);
     return result;
 }

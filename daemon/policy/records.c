@@ -46,6 +46,7 @@ void publisher_note_state(publisher *p, const char *id, const char *stage, const
     error_text err;
     if (!p->store)
         return;
+    worker_waits(p->worker);
     const bool known = store_policy_get(p->store, id, &old, &err) == STORE_OK;
     if (known && strcmp(state, "validated") == 0 && strcmp(old.state, "active") == 0)
         state = "active"; /* the same weights once more: the policy went on serving meanwhile */
@@ -89,6 +90,7 @@ void publisher_note_move(publisher *p, const char *alias, const alias_version *v
                             .updated_by = (char *)(uintptr_t)v->by,
                             .version = v->number,
                             .updated_at = v->at};
+    worker_waits(p->worker);
     if (p->store && store_move_put(p->store, &row, &err) != STORE_OK)
         warn_unwritten("move", alias, &err);
     if (late)

@@ -110,14 +110,10 @@ static publish_result inspect(const publisher *p, const char *path,
     return check_shape(p, &facts->config, err);
 }
 
-/* Who only waits wants no time. */
 static void wait_for_room(publisher *p, uint64_t change, uint32_t ms)
 {
-    if (p->worker)
-        spare_time_end(p->spare);
+    worker_waits(p->worker);
     policy_registry_wait(p->registry, change, ms);
-    if (p->worker)
-        spare_time_begin(p->spare);
 }
 
 publish_result publisher_make_room(publisher *p, const make_room *m, error_text *err)

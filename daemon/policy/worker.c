@@ -25,11 +25,25 @@ struct worker {
     void (*idle)(void *arg); /* (i) */
     void *arg;               /* (i) */
     spare_time *spare;       /* (i) or NULL */
+    bool wants;              /* of the thread: it has a wish for spare time */
     pthread_mutex_t mutex;
     pthread_cond_t work, done;
     task *first, *last; /* (m) */
     bool kicked, quit;  /* (m) */
 };
+
+/* A wish begins with the first piece of work and ends where the thread waits: the next piece begins
+ * another. */
+static void want(worker *w, bool wants)
+{
+    if (w->wants == wants)
+        return;
+    w->wants = wants;
+    if (wants)
+        spare_time_begin(w->spare);
+    else
+        spare_time_end(w->spare);
+}
 
 /* Under the mutex: does the next thing. */
 static void take(worker *w)
@@ -40,12 +54,11 @@ static void take(worker *w)
     else
         w->kicked = false;
     pthread_mutex_unlock(&w->mutex);
-    spare_time_begin(w->spare);
     if (t)
         t->fn(t->arg);
     else
         w->idle(w->arg);
-    spare_time_end(w->spare);
+    want(w, false);
     pthread_mutex_lock(&w->mutex);
     if (t)
         t->done = true;
@@ -54,14 +67,21 @@ static void take(worker *w)
 
 static void pass_gate(void *arg)
 {
-    spare_time_pass(arg);
+    worker *w = arg;
+    want(w, true);
+    spare_time_pass(w->spare);
+}
+
+static void wait_without(void *arg)
+{
+    want(arg, false);
 }
 
 static void *worker_main(void *arg)
 {
     worker *w = arg;
     setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), NICENESS);
-    eng_thread_pace(pass_gate, w->spare);
+    eng_thread_pace(pass_gate, wait_without, w);
     pthread_mutex_lock(&w->mutex);
     while (!w->quit) {
         if (w->first || w->kicked)
@@ -110,6 +130,12 @@ void worker_run(worker *w, void (*fn)(void *arg), void *arg)
     while (!t.done)
         pthread_cond_wait(&w->done, &w->mutex);
     pthread_mutex_unlock(&w->mutex);
+}
+
+void worker_waits(worker *w)
+{
+    if (w && pthread_equal(pthread_self(), w->thread))
+        want(w, false);
 }
 
 void worker_kick(worker *w)

@@ -5,6 +5,7 @@
 
 #include "engine.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /* What of bytes read, digested or written, and of tokens entered, is about 100 us. */
@@ -16,6 +17,11 @@ static inline void eng__pace_item(size_t i)
     if (i % ENG_PACE_ITEMS == 0)
         eng_pace(NULL);
 }
+
+/* Before the calling thread waits for the disk. [any] */
+void eng__pace_waits(void);
+/* Is it worth finding out whether it will? [any] */
+bool eng__pace_minds_waiting(void);
 
 /* How many of n bytes come next. [any] */
 static inline size_t eng__pace_bytes(size_t n)

@@ -18,12 +18,14 @@ void eng_thread_lower(void)
 
 static _Thread_local struct {
     void (*between)(void *arg);
+    void (*waits)(void *arg);
     void *arg;
 } pace;
 
-void eng_thread_pace(void (*between)(void *arg), void *arg)
+void eng_thread_pace(void (*between)(void *arg), void (*waits)(void *arg), void *arg)
 {
     pace.between = between;
+    pace.waits = waits;
     pace.arg = arg;
 }
 
@@ -32,4 +34,15 @@ void eng_pace(void *unused)
     (void)unused;
     if (pace.between)
         pace.between(pace.arg);
+}
+
+bool eng__pace_minds_waiting(void)
+{
+    return pace.waits != NULL;
+}
+
+void eng__pace_waits(void)
+{
+    if (pace.waits)
+        pace.waits(pace.arg);
 }

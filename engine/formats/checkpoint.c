@@ -71,7 +71,7 @@ static eng_status file_end(writer *w, out_file *f, eng_status status)
 {
     if (f->fd < 0)
         return status;
-    if (status == ENG_OK && fsync(f->fd) != 0)
+    if (status == ENG_OK && !eng__file_sync(f->fd))
         status = file_error(w, f->name, "fsync");
     if (close(f->fd) != 0 && status == ENG_OK)
         status = file_error(w, f->name, "close");
@@ -264,11 +264,11 @@ static eng_status write_manifest(writer *w, char id[ENG_POLICY_ID_BYTES])
     w->manifest_begun = status == ENG_OK;
     if (status == ENG_OK)
         status = file_put(w, &f, text.data, text.len);
-    if (status == ENG_OK && fsync(f.fd) != 0)
+    if (status == ENG_OK && !eng__file_sync(f.fd))
         status = file_error(w, "manifest.json", "fsync");
     if (f.fd >= 0 && close(f.fd) != 0 && status == ENG_OK)
         status = file_error(w, "manifest.json", "close");
-    if (status == ENG_OK && fsync(w->dir_fd) != 0)
+    if (status == ENG_OK && !eng__file_sync(w->dir_fd))
         status = file_error(w, "the directory", "fsync");
     if (status == ENG_OK) {
         eng_sha256_hex(text.data, text.len, digest);

@@ -31,5 +31,7 @@ ENG_MUST_CHECK eng_status eng__file_digest(const eng__file *file, char hex[65], 
 
 /* All n bytes to a descriptor; false with errno set when it cannot. [any thread] */
 ENG_MUST_CHECK bool eng__write_all(int fd, const void *data, size_t n);
+/* fsync; false with errno set when it fails. [any thread] */
+ENG_MUST_CHECK bool eng__file_sync(int fd);
 
 #endif

@@ -295,7 +295,7 @@ static eng_status write_head(writer *w)
 
 static eng_status close_file(writer *w, eng_status status)
 {
-    if (status == ENG_OK && fsync(w->fd) != 0)
+    if (status == ENG_OK && !eng__file_sync(w->fd))
         status = eng_fail(w->err, ENG_IO, "%s: fsync: %s", w->path, strerror(errno));
     if (close(w->fd) != 0 && status == ENG_OK)
         status = eng_fail(w->err, ENG_IO, "%s: close: %s", w->path, strerror(errno));

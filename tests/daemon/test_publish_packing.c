@@ -294,3 +294,39 @@ TEST(a_publish_goes_on_only_while_the_gate_is_open)
     lab_close(&l);
     EXPECT_EQ(t.wanting, 0);
 }
+
+/* Wishes while files were synced. */
+static struct {
+    spare_time *time; /* NULL: nobody looks */
+    atomic_uint syncs, wanting;
+} at_sync;
+
+int __real_fsync(int fd);
+int __wrap_fsync(int fd);
+int __wrap_fsync(int fd)
+{
+    if (at_sync.time) {
+        atomic_fetch_add(&at_sync.syncs, 1);
+        atomic_fetch_add(&at_sync.wanting, at_sync.time->wanting);
+    }
+    return __real_fsync(fd);
+}
+
+TEST(spare_time_is_not_wanted_while_the_disk_is_waited_for)
+{
+    enum { FILES = 6, FOLDERS = 3 }; /* of the draft; it, policies/ and aliases/, and the alias */
+    lab l;
+    spare_time t = {.percent = 10};
+    lab_prepare(&l, NULL);
+    l.options.spare = &t;
+    EXPECT_OK(lab_start(&l), l.open_err);
+    settle(&l);
+    at_sync.time = &t;
+    lab_publish(&l, "instruct");
+    at_sync.time = NULL;
+    EXPECT_EQ(at_sync.syncs, FILES + FOLDERS + 1);
+    EXPECT_EQ(at_sync.wanting, 0);
+    settle(&l);
+    EXPECT_EQ(t.wanting, 0);
+    lab_close(&l);
+}

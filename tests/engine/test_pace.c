@@ -1,5 +1,5 @@
-/* That a thread with a pace is held up between pieces of whatever takes long, and nobody else is.
- */
+/* That a thread with a pace is held up between pieces of whatever takes long, hears of its waits
+ * for the disk, and nobody else does. Linked with -Wl,--wrap=preadv2. */
 #include "base/pace.h"
 #include "base/sha256.h"
 #include "engine.h"
@@ -8,9 +8,12 @@
 #include "harness.h"
 #include "model_files.h"
 
+#include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/uio.h>
 
 static void count(void *n)
 {
@@ -38,13 +41,13 @@ TEST(long_work_is_cut_in_pieces)
     eng_error err;
     eng_model *model;
     const char *dir = write_checkpoint(&bytes);
-    eng_thread_pace(count, &n);
+    eng_thread_pace(count, NULL, &n);
     EXPECT_OK(eng_checkpoint_verify(dir, NULL, &err), err);
     verified = n;
     EXPECT_OK(eng_model_open(&model, dir, &(eng_model_options){.n_threads = 1}, &err), err);
     opened = n - verified;
     eng_model_unref(model);
-    eng_thread_pace(NULL, NULL);
+    eng_thread_pace(NULL, NULL, NULL);
     EXPECT(verified >= 2 * bytes / ENG_PACE_BYTES);               /* read and digested */
     EXPECT(opened >= TEST_N_VOCAB / 16 + bytes / ENG_PACE_BYTES); /* packed by 16 rows; read */
     n = 0;
@@ -60,10 +63,10 @@ TEST(what_is_digested_piece_by_piece_has_the_same_digest)
     uint8_t *data = malloc(N);
     for (size_t i = 0; i < N; i++)
         data[i] = (uint8_t)(i * 31 >> 3);
-    eng_thread_pace(count, &n);
+    eng_thread_pace(count, NULL, &n);
     eng_sha256_hex(data, N, whole);
     EXPECT(n >= 3);
-    eng_thread_pace(NULL, NULL);
+    eng_thread_pace(NULL, NULL, NULL);
     eng_sha256 sha;
     eng_sha256_init(&sha);
     for (size_t i = 0; i < N; i += 61)
@@ -82,15 +85,49 @@ static void *digest_elsewhere(void *unused)
     return NULL;
 }
 
+/* ---- waiting ---- */
+
+static atomic_bool cold; /* nothing that is read is in memory */
+
+ssize_t __real_preadv2(int fd, const struct iovec *to, int n, off_t offset, int flags);
+ssize_t __wrap_preadv2(int fd, const struct iovec *to, int n, off_t offset, int flags);
+ssize_t __wrap_preadv2(int fd, const struct iovec *to, int n, off_t offset, int flags)
+{
+    EXPECT_EQ(flags, RWF_NOWAIT);
+    if (!atomic_load(&cold))
+        return __real_preadv2(fd, to, n, offset, flags);
+    errno = EAGAIN;
+    return -1;
+}
+
+TEST(waits_for_the_disk_are_told)
+{
+    enum { FILES = 6 };
+    uint64_t waits = 0, bytes;
+    eng_error err;
+    eng_thread_pace(NULL, count, &waits);
+    const char *dir = write_checkpoint(&bytes);
+    EXPECT_EQ(waits, FILES + 1); /* each is synced once, and the folder */
+    waits = 0;
+    atomic_store(&cold, true);
+    EXPECT_OK(eng_checkpoint_verify(dir, NULL, &err), err);
+    EXPECT(waits >= bytes / ENG_PACE_BYTES);
+    waits = 0;
+    eng_thread_pace(NULL, NULL, NULL);
+    EXPECT_OK(eng_checkpoint_verify(dir, NULL, &err), err);
+    EXPECT_EQ(waits, 0);
+    atomic_store(&cold, false);
+}
+
 TEST(a_pace_is_the_threads_own)
 {
     uint64_t n = 0;
     pthread_t other;
-    eng_thread_pace(count, &n);
+    eng_thread_pace(count, NULL, &n);
     EXPECT_EQ(pthread_create(&other, NULL, digest_elsewhere, NULL), 0);
     pthread_join(other, NULL);
     EXPECT_EQ(n, 0);
     eng_pace(NULL);
     EXPECT_EQ(n, 1);
-    eng_thread_pace(NULL, NULL);
+    eng_thread_pace(NULL, NULL, NULL);
 }
