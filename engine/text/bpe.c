@@ -265,37 +265,68 @@ static void add_tokens(eng__bpe *bpe, const eng_vocab *vocab)
     }
 }
 
-/* The token whose bytes are text[0..len) in the alphabet, or -1. */
-static int32_t spelled_token(const eng__bpe *bpe, char *buf, const char *text, size_t len)
+/* How merging a token's own bytes makes it, as far as entering the merges in their order tells. */
+typedef struct origin {
+    uint32_t when;        /* its last merge's rank + FIRST_MERGE, or one of the below */
+    uint32_t left, right; /* what that merge joins; both were made before */
+} origin;
+
+enum { NOT_KNOWN, A_BYTE, FIRST_MERGE };
+
+/* While the bytes of left and right are merged side by side, would anything be merged across the
+ * seam before both stand there whole? Time runs backwards from that moment: of the two at the seam
+ * the one with the later merge came last (of equals the right one, because the leftmost pair goes
+ * first), and before it its part was there. That pair went unmerged if its rank is not below the
+ * rank of the merge that ended its time, nor equal to it and further left. */
+static bool merges_across(const eng__bpe *bpe, const origin *of, uint32_t left, uint32_t right)
 {
-    size_t n;
-    if (len == 0 || !eng__alphabet_decode(buf, &n, text, len))
-        return -1;
-    return (int32_t)find_piece(bpe, buf, n)->id_plus_1 - 1;
+    while (of[left].when >= FIRST_MERGE || of[right].when >= FIRST_MERGE) {
+        const bool left_last = of[left].when > of[right].when;
+        const uint32_t end = of[left_last ? left : right].when - FIRST_MERGE;
+        if (left_last)
+            left = of[left].right;
+        else
+            right = of[right].left;
+        const uint32_t rank = find_merge(bpe, (int32_t)left, (int32_t)right)->rank;
+        if (rank < end || (rank == end && !left_last))
+            return true;
+    }
+    return false;
+}
+
+static void note_origin(const eng__bpe *bpe, origin *of, const eng__merge_slot *made)
+{
+    if (of[made->result].when == NOT_KNOWN && of[made->left].when != NOT_KNOWN &&
+        of[made->right].when != NOT_KNOWN && !merges_across(bpe, of, made->left, made->right))
+        of[made->result] = (origin){made->rank + FIRST_MERGE, made->left, made->right};
 }
 
 /* Enters merge number `rank`; of equal pairs the first counts. */
-static bool add_merge(eng__bpe *bpe, char *buf, const char *text, size_t len, uint32_t rank)
+static bool add_merge(eng__bpe *bpe, origin *of, char *buf, const char *text, size_t len,
+                      uint32_t rank)
 {
     const char *space = len > 1 ? memchr(text + 1, ' ', len - 1) : NULL;
     if (!space)
         return false;
-    size_t n_left = (size_t)(space - text), n_right = len - n_left - 1, n, m;
-    int32_t left = spelled_token(bpe, buf, text, n_left);
-    int32_t right = spelled_token(bpe, buf, space + 1, n_right);
-    if (left < 0 || right < 0 || !eng__alphabet_decode(buf, &n, text, n_left) ||
+    const size_t n_left = (size_t)(space - text), n_right = len - n_left - 1;
+    size_t n, m;
+    if (n_right == 0 || !eng__alphabet_decode(buf, &n, text, n_left) ||
         !eng__alphabet_decode(buf + n, &m, space + 1, n_right))
         return false;
-    uint32_t result = find_piece(bpe, buf, n + m)->id_plus_1;
-    if (result == 0)
+    const uint32_t left = find_piece(bpe, buf, n)->id_plus_1;
+    const uint32_t right = find_piece(bpe, buf + n, m)->id_plus_1;
+    const uint32_t result = find_piece(bpe, buf, n + m)->id_plus_1;
+    if (left == 0 || right == 0 || result == 0)
         return false;
-    eng__merge_slot *s = find_merge(bpe, left, right);
-    if (s->rank == NO_RANK)
-        *s = (eng__merge_slot){(uint32_t)left, (uint32_t)right, rank, result - 1};
+    eng__merge_slot *s = find_merge(bpe, (int32_t)left - 1, (int32_t)right - 1);
+    if (s->rank != NO_RANK)
+        return true;
+    *s = (eng__merge_slot){left - 1, right - 1, rank, result - 1};
+    note_origin(bpe, of, s);
     return true;
 }
 
-static eng_status add_merges(eng__bpe *bpe, const eng_vocab *vocab, eng_error *err)
+static eng_status add_merges(eng__bpe *bpe, origin *of, const eng_vocab *vocab, eng_error *err)
 {
     size_t longest = 1;
     for (uint32_t i = 0; i < vocab->n_merges; i++)
@@ -307,7 +338,7 @@ static eng_status add_merges(eng__bpe *bpe, const eng_vocab *vocab, eng_error *e
     eng_status status = ENG_OK;
     for (uint32_t i = 0; status == ENG_OK && i < vocab->n_merges; i++) {
         eng__pace_item(i);
-        if (!add_merge(bpe, buf, vocab->merges[i], vocab->merge_lens[i], i))
+        if (!add_merge(bpe, of, buf, vocab->merges[i], vocab->merge_lens[i], i))
             status = eng_fail(err, ENG_FORMAT,
                               "tokenizer.ggml.merges[%" PRIu32 "] \"%.*s\" is not two tokens whose "
                               "joined text is a token",
@@ -318,9 +349,26 @@ static eng_status add_merges(eng__bpe *bpe, const eng_vocab *vocab, eng_error *e
     return status;
 }
 
+/* Do the bytes of a token merge into it? What the order of the merges did not tell is tried. */
+static bool merges_whole(const eng__bpe *bpe, const origin *of, uint32_t id, const char *bytes,
+                         size_t len)
+{
+    int32_t first = -1;
+    eng__ids ids = {&first, 1, 0};
+    if (of[id].when != NOT_KNOWN)
+        return true;
+    if (len > WHOLE_CHECK)
+        return false;
+    if (len <= SHORT_PIECE)
+        merge_short(bpe, bytes, len, &ids);
+    else if (merge_long(bpe, bytes, len, &ids) != ENG_OK)
+        return false;
+    return ids.n == 1 && first == (int32_t)id;
+}
+
 /* Marks the tokens that their own bytes merge into; a token that merging never makes (or would make
  * in other parts) must not be found by the short cut. */
-static void mark_whole(eng__bpe *bpe, bool whole_first)
+static void mark_whole(eng__bpe *bpe, const origin *of, bool whole_first)
 {
     for (uint32_t i = 0; i <= bpe->piece_mask; i++) {
         eng__piece_slot *s = &bpe->pieces[i];
@@ -329,18 +377,28 @@ static void mark_whole(eng__bpe *bpe, bool whole_first)
             continue;
         size_t len;
         const char *bytes = eng__vocab_text_of(bpe->texts, s->id_plus_1 - 1, &len);
-        int32_t first = -1;
-        eng__ids ids = {&first, 1, 0};
-        if (!whole_first && len > WHOLE_CHECK)
-            continue;
-        if (!whole_first && len <= SHORT_PIECE)
-            merge_short(bpe, bytes, len, &ids);
-        else if (!whole_first && merge_long(bpe, bytes, len, &ids) != ENG_OK)
-            continue;
-        s->whole = whole_first || (ids.n == 1 && first == (int32_t)(s->id_plus_1 - 1));
+        s->whole = whole_first || merges_whole(bpe, of, s->id_plus_1 - 1, bytes, len);
         if (s->whole && len > bpe->max_piece)
             bpe->max_piece = len;
     }
+}
+
+/* Everything behind the tables' allocation. */
+static eng_status fill_tables(eng__bpe *bpe, const eng_vocab *vocab, bool whole_first,
+                              eng_error *err)
+{
+    origin *of = calloc(vocab->n_tokens, sizeof *of);
+    if (!of)
+        return eng_fail(err, ENG_NOMEM, "no memory for %" PRIu32 " tokens", vocab->n_tokens);
+    add_tokens(bpe, vocab);
+    for (int b = 0; b < 256; b++)
+        if (bpe->byte_token[b] >= 0)
+            of[bpe->byte_token[b]].when = A_BYTE;
+    eng_status status = add_merges(bpe, of, vocab, err);
+    if (status == ENG_OK)
+        mark_whole(bpe, of, whole_first);
+    free(of);
+    return status;
 }
 
 eng_status eng__bpe_init(eng__bpe *bpe, eng_arena *arena, const eng_vocab *vocab,
@@ -363,9 +421,5 @@ eng_status eng__bpe_init(eng__bpe *bpe, eng_arena *arena, const eng_vocab *vocab
         return eng_fail(err, ENG_NOMEM, "no memory for %" PRIu32 " merges", vocab->n_merges);
     for (uint32_t i = 0; i < n_merges; i++)
         bpe->merges[i].rank = NO_RANK;
-    add_tokens(bpe, vocab);
-    eng_status status = add_merges(bpe, vocab, err);
-    if (status == ENG_OK)
-        mark_whole(bpe, whole_first);
-    return status;
+    return fill_tables(bpe, vocab, whole_first, err);
 }

@@ -22,6 +22,10 @@ bool eng__alphabet_decode(char *out, size_t *n, const char *text, size_t len)
     size_t written = 0;
     for (size_t i = 0; i < len;) {
         uint32_t cp;
+        if (text[i] >= 33 && text[i] <= 126) { /* most characters of most files */
+            out[written++] = text[i++];
+            continue;
+        }
         int step = eng__utf8_scan(text + i, len - i, &cp);
         int byte = step > 0 ? alphabet_byte(cp) : -1;
         if (byte < 0)

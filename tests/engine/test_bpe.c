@@ -173,3 +173,69 @@ TEST(merges_that_do_not_fit_the_vocabulary_are_refused_by_index)
     }
     golden_end();
 }
+
+/* A token is found whole, without merging, only where merging its bytes makes it; how the merges
+ * tell that is what these vocabularies try: tokens that come about in several ways, or in none,
+ * merges in the order of training and in any other. */
+static void add_random_merges(golden_vocab *g, uint64_t *seed, size_t n)
+{
+    char made[64][16] = {"a", "b", "c"};
+    size_t n_made = 3;
+    while (n > 0 && n_made < 64) {
+        char merge[40], joined[32];
+        const char *left = made[golden_random(seed) % n_made];
+        const char *right = made[golden_random(seed) % n_made];
+        snprintf(joined, sizeof joined, "%s%s", left, right);
+        snprintf(merge, sizeof merge, "%s %s", left, right);
+        if (strlen(joined) >= sizeof made[0])
+            continue;
+        bool known = false;
+        for (size_t i = 0; i < n_made; i++)
+            known |= strcmp(made[i], joined) == 0;
+        if (!known) {
+            strcpy(made[n_made++], joined);
+            golden_add_token(g, joined, ENG_TOKEN_NORMAL);
+        }
+        golden_add_merge(g, merge);
+        n--;
+    }
+}
+
+static void shuffle_merges(eng_vocab *v, uint64_t *seed)
+{
+    for (uint32_t i = v->n_merges; i > 1; i--) {
+        const uint32_t k = (uint32_t)(golden_random(seed) % i);
+        const char *text = v->merges[k];
+        const uint32_t len = v->merge_lens[k];
+        v->merges[k] = v->merges[i - 1];
+        v->merge_lens[k] = v->merge_lens[i - 1];
+        v->merges[i - 1] = text;
+        v->merge_lens[i - 1] = len;
+    }
+}
+
+TEST(every_token_of_random_vocabularies_merges_by_definition)
+{
+    uint64_t seed = 3;
+    for (int round = 0; round < 600; round++) {
+        fixture f = {.g = golden_vocab_new(ENG_PRE_GPT2)};
+        eng_error err;
+        golden_add_bytes(f.g);
+        add_random_merges(f.g, &seed, 4 + golden_random(&seed) % 40);
+        if (round % 2)
+            shuffle_merges(&f.g->v, &seed);
+        EXPECT_OK(eng__vocab_text_init(&f.texts, &golden_arena, &f.g->v, &err), err);
+        EXPECT_OK(eng__bpe_init(&f.bpe, &golden_arena, &f.g->v, &f.texts, false, -1, &err), err);
+        for (uint32_t id = 256; id < f.g->v.n_tokens; id++) {
+            const char *text = f.g->v.tokens[id];
+            const size_t len = strlen(text);
+            int32_t want[16], got[16];
+            for (size_t i = 0; i < len; i++)
+                want[i] = text[i];
+            const size_t n_want = naive_merge(&f.g->v, want, len);
+            EXPECT_EQ(bpe_ids(&f, text, len, got, 16), n_want);
+            EXPECT_MEM(got, want, n_want * sizeof *want);
+        }
+        golden_end();
+    }
+}
