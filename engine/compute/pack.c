@@ -60,6 +60,7 @@ static void put_u16(uint8_t *dst, uint32_t r, const uint8_t *src)
 /* 32 values of k, one byte each, as 8 groups of 4. */
 static void put_bytes(uint8_t *dst, uint32_t r, const uint8_t q[ENG_QBLOCK])
 {
+#pragma GCC unroll 8
     for (uint32_t g = 0; g < 8; g++)
         memcpy(dst + 4 * R * g + 4 * r, q + 4 * g, 4);
 }
@@ -67,6 +68,7 @@ static void put_bytes(uint8_t *dst, uint32_t r, const uint8_t q[ENG_QBLOCK])
 /* 32 values below 16: element j in the low nibble of byte j, j + 16 in the high one. */
 static void put_nibbles(uint8_t *dst, uint32_t r, const uint8_t q[ENG_QBLOCK / 2])
 {
+#pragma GCC unroll 4
     for (uint32_t g = 0; g < 4; g++)
         memcpy(dst + 4 * R * g + 4 * r, q + 4 * g, 4);
 }
@@ -131,7 +133,9 @@ static void pack_q6_k(uint8_t *tile, uint32_t r, const uint8_t *block)
         put_bytes(tile + SCALE_BYTES + 16 * R + j * BYTE_BYTES, r, q + 32 * j);
 }
 
-static void pack_tile(eng_dtype type, uint8_t *tile, uint32_t r, const uint8_t *block)
+/* Inlined where the type is known, so that a matrix asks for it once and not for every block. */
+static inline __attribute__((always_inline)) void pack_tile(eng_dtype type, uint8_t *tile,
+                                                            uint32_t r, const uint8_t *block)
 {
     uint8_t q[ENG_QBLOCK];
     switch (type) {
@@ -141,7 +145,7 @@ static void pack_tile(eng_dtype type, uint8_t *tile, uint32_t r, const uint8_t *
     case ENG_F16:
         put_u16(tile, r, block);
         break;
-    case ENG_BF16: /* two elements; the caller pads an odd end */
+    case ENG_BF16: /* two elements */
         memcpy(tile + 4 * r, block, 4);
         break;
     case ENG_Q4_0:
@@ -177,25 +181,48 @@ static void pack_tile(eng_dtype type, uint8_t *tile, uint32_t r, const uint8_t *
     }
 }
 
+/* Tile by tile, all rows of each: it is written whole while it lies in the first cache. */
+static inline __attribute__((always_inline)) void pack_tiles(eng_dtype type, const eng_packed *w,
+                                                             uint8_t *tiles, const uint8_t *rows,
+                                                             size_t row_bytes, uint32_t n_rows)
+{
+    const tile_shape t = tile_of(type);
+    const eng_dtype_info *info = eng_dtype_info_of(type);
+    const size_t step = (size_t)info->block_bytes * (t.k / info->block_elements);
+    const uint32_t whole = w->k / t.k;
+    if (n_rows < R)
+        memset(tiles, 0, w->group_bytes);
+    for (uint32_t b = 0; b < whole; b++, tiles += t.bytes)
+        for (uint32_t r = 0; r < n_rows; r++)
+            pack_tile(type, tiles, r, rows + r * row_bytes + b * step);
+    if (type == ENG_BF16 && w->k % 2) {
+        memset(tiles, 0, t.bytes);
+        for (uint32_t r = 0; r < n_rows; r++)
+            put_u16(tiles, 2 * r, rows + r * row_bytes + whole * step);
+    }
+}
+
 void eng__pack_group(eng_packed *w, uint32_t g, const uint8_t *rows, size_t row_bytes,
                      uint32_t n_rows)
 {
-    const tile_shape t = tile_of(w->type);
-    const eng_dtype_info *info = eng_dtype_info_of(w->type);
-    const size_t step = (size_t)info->block_bytes * (t.k / info->block_elements);
     uint8_t *tiles = w->data + (size_t)g * w->group_bytes;
-    memset(tiles, 0, w->group_bytes);
-    for (uint32_t r = 0; r < n_rows; r++) {
-        const uint8_t *row = rows + (size_t)r * row_bytes;
-        const uint32_t whole = w->k / t.k;
-        for (uint32_t b = 0; b < whole; b++)
-            pack_tile(w->type, tiles + (size_t)b * t.bytes, r, row + b * step);
-        if (whole * t.k < w->k) { /* BF16 with odd k */
-            uint8_t pair[4] = {0};
-            memcpy(pair, row + whole * step, 2);
-            pack_tile(w->type, tiles + (size_t)whole * t.bytes, r, pair);
-        }
+#define PACK(type)                                                                                 \
+    case type:                                                                                     \
+        pack_tiles(type, w, tiles, rows, row_bytes, n_rows);                                       \
+        break
+    switch (w->type) {
+        PACK(ENG_F32);
+        PACK(ENG_F16);
+        PACK(ENG_BF16);
+        PACK(ENG_Q4_0);
+        PACK(ENG_Q4_1);
+        PACK(ENG_Q5_0);
+        PACK(ENG_Q5_1);
+        PACK(ENG_Q8_0);
+        PACK(ENG_Q4_K);
+        PACK(ENG_Q6_K);
     }
+#undef PACK
 }
 
 /* ---- unpacking ---- */
