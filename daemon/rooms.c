@@ -35,6 +35,7 @@ static void fill_service(instructd *d)
                                        .plugins = training_plugins(d->training)},
                            .build = INSTRUCTD_VERSION,
                            .anonymous = c->anonymous && config_host_is_loopback(c->host),
+                           .bound = c->host,
                            .hosts = c->hosts,
                            .n_hosts = c->n_hosts,
                            .cors_origins = c->cors_origins,

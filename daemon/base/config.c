@@ -84,7 +84,9 @@ static const option_info options[] = {
     {"--key-file", "FILE", "further keys, one `NAME SCOPES SHA256 [user=...] [role=...]` a line",
      OPT_TEXT, AT(key_file)},
     {"--no-anonymous", NULL, "ask for a key on loopback too", OPT_OFF, AT(anonymous)},
-    {"--allow-host", "HOST", "take this Host header too; may be repeated", OPT_LIST, LIST(hosts)},
+    {"--allow-host", "HOST",
+     "take this Host header too, beside those of --host and loopback; may be repeated", OPT_LIST,
+     LIST(hosts)},
     {"--cors-origin", "ORIGIN", "let pages of this origin call infer routes; may be repeated",
      OPT_LIST, LIST(cors_origins)},
     {"--insecure", NULL, "allow a bind beyond loopback without TLS", OPT_ON, AT(insecure)},
@@ -274,6 +276,32 @@ static uint64_t memory_there(void)
     return pages > 0 && size > 0 ? (uint64_t)pages * (uint64_t)size : UINT64_MAX;
 }
 
+/* A Host header's value: a URL would never be one. */
+static bool check_hosts(const config *c, error_text *err)
+{
+    for (size_t i = 0; i < c->n_hosts; i++)
+        if (strpbrk(c->hosts[i], "/@ "))
+            return error_text_set(err,
+                                  "--allow-host %.100s: expected a name or address, with or "
+                                  "without a port, as a Host header has it",
+                                  c->hosts[i]);
+    return true;
+}
+
+/* An Origin header's value: browsers send no path, not even a slash. */
+static bool check_origins(const config *c, error_text *err)
+{
+    for (size_t i = 0; i < c->n_cors_origins; i++) {
+        const char *authority = strstr(c->cors_origins[i], "://");
+        if (!authority || !authority[3] || strpbrk(authority + 3, "/@ "))
+            return error_text_set(err,
+                                  "--cors-origin %.100s: expected SCHEME://HOST[:PORT] and nothing "
+                                  "behind it",
+                                  c->cors_origins[i]);
+    }
+    return true;
+}
+
 bool config_check(const config *c, error_text *err)
 {
     if (!c->model)
@@ -293,7 +321,7 @@ bool config_check(const config *c, error_text *err)
                               "TLS: put a TLS proxy in front of a loopback bind, or accept clear "
                               "text with --insecure",
                               c->host);
-    return true;
+    return check_hosts(c, err) && check_origins(c, err);
 }
 
 config_action config_parse(config *c, int argc, char **argv, error_text *err)

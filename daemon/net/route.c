@@ -192,10 +192,27 @@ static void add_allow(exchange *x, unsigned methods)
 
 /* ---- Host and Origin ---- */
 
+/* Is it what the server is bound to? No foreign name can stand for that: a page that has its own
+ * name resolved to our address sends its own name. A wildcard is an address of nobody's. */
+static bool host_is_bound(const service *s, const char *host, size_t n)
+{
+    if (!s->bound || strcmp(s->bound, "0.0.0.0") == 0 || strcmp(s->bound, "::") == 0)
+        return false;
+    if (strchr(s->bound, ':')) { /* an IPv6 address, which a Host has in brackets */
+        if (n < 2 || host[0] != '[')
+            return false;
+        host++;
+        n -= 2;
+    }
+    return strlen(s->bound) == n && strncasecmp(s->bound, host, n) == 0;
+}
+
 static bool host_allowed(const service *s, const char *host, size_t len)
 {
     static const char *const local[] = {"localhost", "127.0.0.1", "[::1]"};
     size_t n = target_host_len(host, len);
+    if (n && host_is_bound(s, host, n))
+        return true;
     for (size_t i = 0; n && i < sizeof local / sizeof local[0]; i++)
         if (strlen(local[i]) == n && strncasecmp(local[i], host, n) == 0)
             return true;

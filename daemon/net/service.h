@@ -31,7 +31,8 @@ typedef struct service {
     control control;           /* the rooms behind the management routes */
     const char *build;         /* for system_fingerprint */
     bool anonymous;            /* keyless requests may infer */
-    const char *const *hosts;  /* Host values taken beside the loopback ones */
+    const char *bound;         /* what --host names: its Host is taken, unless it is a wildcard */
+    const char *const *hosts;  /* Host values taken beside that and the loopback ones */
     size_t n_hosts;
     const char *const *cors_origins; /* foreign origins that may call infer routes */
     size_t n_cors_origins;

@@ -111,6 +111,9 @@ TEST(what_is_wrong_is_named)
     expect_bad("--model m --alias -x", "--alias -x");
     expect_bad("--model m --log-level loud", "--log-level loud");
     expect_bad("--model m --insecure=yes", "--insecure takes no value");
+    expect_bad("--model m --allow-host http://box.example", "--allow-host http://box.example");
+    expect_bad("--model m --cors-origin app.example", "--cors-origin app.example");
+    expect_bad("--model m --cors-origin https://app.example/", "nothing behind it");
 }
 
 TEST(binds_beyond_loopback_need_a_word)

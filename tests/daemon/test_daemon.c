@@ -146,6 +146,48 @@ TEST(an_unknown_key_is_401_even_where_none_is_needed)
     EXPECT_EQ(stop(r), 0);
 }
 
+static void expect_host(const char *path, const char *host, int status)
+{
+    char text[256];
+    reply out = {0};
+    client k = client_dial_unix(path);
+    snprintf(text, sizeof text, "GET /health HTTP/1.1\r\nHost: %s\r\n\r\n", host);
+    const int got = client_ask(&k, text, &out);
+    reply_free(&out);
+    client_close(&k);
+    if (got != status)
+        FAIL("Host %s: %d, expected %d", host, got, status);
+}
+
+/* A daemon that is bound to `host`, asked through its Unix socket. */
+static running *start_on(const char *host, char path[300])
+{
+    running *r = daemon_fixture(true);
+    snprintf(path, 300, "%s/socket", test_dir());
+    r->options.config.host = host;
+    r->options.config.insecure = true;
+    r->options.config.unix_path = path;
+    launch(r);
+    return r;
+}
+
+TEST(the_address_that_is_bound_is_a_host_and_a_wildcard_is_none)
+{
+    char path[300];
+    running *r = start_on("127.0.0.2", path);
+    expect_host(path, "127.0.0.2", 200);
+    expect_host(path, "127.0.0.2:8080", 200);
+    expect_host(path, "localhost", 200);
+    expect_host(path, "127.0.0.3", 403);
+    expect_host(path, "127.0.0.2.evil.example", 403);
+    expect_host(path, "[127.0.0.2]", 403);
+    EXPECT_EQ(stop(r), 0);
+    r = start_on("0.0.0.0", path);
+    expect_host(path, "0.0.0.0", 403);
+    expect_host(path, "127.0.0.1", 200);
+    EXPECT_EQ(stop(r), 0);
+}
+
 /* Host and Origin pairs, on a read and on a write. */
 TEST(foreign_hosts_and_origins_are_refused)
 {
