@@ -140,8 +140,10 @@ static bool name_draft(publishing *b, error_text *err)
     char path[VERSIONS_PATH_BYTES];
     worker_waits(p->worker);
     versions_commit_result r = versions_commit(p->versions, b->draft, b->id, err);
-    if (r == VERSIONS_EXISTS && versions_path(p->versions, b->id, path)) {
-        if (eng_checkpoint_verify(path, NULL, &why) == ENG_OK)
+    if (r == VERSIONS_EXISTS) {
+        if (!versions_path(p->versions, b->id, path))
+            eng_fail(&why, ENG_FORMAT, "it is no directory");
+        else if (eng_checkpoint_verify(path, NULL, &why) == ENG_OK)
             return true; /* the same bytes were there before; the draft is dropped */
         log_event(LOG_ERROR, "policy_damaged", "policy=%s error=\"%s\"", b->id, why.text);
         if (!versions_quarantine(p->versions, b->id, err))

@@ -147,6 +147,24 @@ TEST(a_damaged_policy_of_the_same_id_is_set_aside_and_written_again)
     lab_close(&l);
 }
 
+TEST(what_has_a_policys_name_and_is_none_is_set_aside)
+{
+    lab l;
+    char id[POLICY_ID_CHARS + 1], path[64], command[600];
+    eng_error err;
+    lab_open(&l, NULL);
+    const char *first = lab_publish(&l, NULL); /* tells what id these weights have */
+    snprintf(path, sizeof path, "policies/%s", first);
+    snprintf(command, sizeof command, "rm -r '%s'", lab_path(&l, path));
+    EXPECT_EQ(system(command), 0);
+    test_write_file(lab_path(&l, path), "x", 1);
+    EXPECT_EQ(lab_try(&l, "instruct", id), PUBLISH_OK);
+    EXPECT_STR(id, first);
+    EXPECT_OK(eng_checkpoint_verify(lab_path(&l, path), NULL, &err), err);
+    EXPECT_EQ(lab_entries(&l, "quarantine"), 1);
+    lab_close(&l);
+}
+
 TEST(without_an_alias_a_policy_is_registered_and_found_by_its_id)
 {
     lab l;
