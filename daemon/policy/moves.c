@@ -1,4 +1,5 @@
 /* Aliases: what they point at, and moving them. */
+#include "policy/recover.h"
 #include "policy/state.h"
 
 #include "base/alias_name.h"
@@ -236,6 +237,8 @@ static publish_result move_durably(publisher *p, const publish_move *m, policy *
         result = publisher_check_head(p, m->alias, policy_model(to), err);
     if (result != PUBLISH_OK)
         return result;
+    if (!now.file.n) /* one of the name may have been before, which the start left out */
+        now.last_number = publisher_last_number(p, &now.file);
     const alias_version v = next_version(p, m, &now, policy_id(to));
     alias_file file = now.file;
     if (file.n)

@@ -71,8 +71,8 @@ static void add_lost_lines(publisher *p, alias_file *f)
         free_moves(rows, n);
 }
 
-/* Numbers of an alias only grow, also past a newest line that was lost. */
-static uint64_t last_number(publisher *p, const alias_file *f)
+/* Also past a newest line that was lost. */
+uint64_t publisher_last_number(publisher *p, const alias_file *f)
 {
     store_move *rows;
     const size_t n = newest_moves(p, f->name, &rows);
@@ -182,7 +182,7 @@ static eng_status enter_new_version(recovery *r, eng_error *err)
     char path[VERSIONS_PATH_BYTES];
     error_text why;
     const char *reason = reason_of(r); /* of what the file says before the new line */
-    alias_version v = {.number = last_number(p, &r->file) + 1,
+    alias_version v = {.number = publisher_last_number(p, &r->file) + 1,
                        .base = strcmp(policy_id(r->policy), p->base_id) == 0,
                        .recompute = r->file.n && r->file.list[0].recompute,
                        .at = (int64_t)time(NULL),
@@ -221,7 +221,7 @@ static eng_status serve(recovery *r, eng_error *err)
     if (st != ENG_OK)
         return st;
     drop_dead_lines(r);
-    publisher_enter_alias(p, &r->file, last_number(p, &r->file));
+    publisher_enter_alias(p, &r->file, publisher_last_number(p, &r->file));
     st = policy_registry_point(p->registry, r->file.name, r->policy, NULL, err);
     policy_registry_set_follows(p->registry, r->file.name, r->file.list[0].recompute);
     if (st == ENG_OK)

@@ -11,4 +11,8 @@
  * [loader thread] */
 ENG_MUST_CHECK eng_status publisher_recover(publisher *p, bool reset, eng_error *err);
 
+/* The highest number that a version of the alias has had, by its file and the audit; 0: none. Waits
+ * for the store. */
+uint64_t publisher_last_number(publisher *p, const alias_file *f);
+
 #endif

@@ -265,6 +265,30 @@ TEST(an_alias_that_leads_nowhere_is_left_out)
     lab_close(&l);
 }
 
+TEST(an_alias_that_was_left_out_goes_on_counting_when_it_is_made_again)
+{
+    lab l;
+    alias_state out;
+    store_move *rows;
+    size_t n;
+    bool more;
+    lab_open(&l, NULL);
+    const char *id = lab_publish(&l, "other");
+    lab_stop(&l);
+    cut(file_of(&l, id, "model.safetensors"), 100);
+    EXPECT_OK(lab_start(&l), l.open_err);
+    EXPECT_EQ(lab_move(&l, "other", lab_base_id(&l), PUBLISH_CREATE, &out), PUBLISH_OK);
+    EXPECT_EQ(out.version, 2);
+    EXPECT_EQ(store_move_list(l.store, "other", (store_page){.after = "", .limit = 9}, &rows, &n,
+                              &more, &l.err),
+              STORE_OK);
+    EXPECT_EQ(n, 2);
+    for (size_t i = 0; i < n; i++)
+        store_move_free(&rows[i]);
+    free(rows);
+    lab_close(&l);
+}
+
 /* ---- another --model ---- */
 
 /* What the newest move of "instruct" gives as its reason. */
