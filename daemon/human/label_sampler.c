@@ -1,6 +1,7 @@
 #include "human/label_sampler.h"
 
 #include "api/label_tasks.h"
+#include "base/clock.h"
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/random.h"
@@ -191,7 +192,7 @@ static bool settle(label_sampler *l, drawing *d, int rc)
     return status != STORE_UNAVAILABLE;
 }
 
-/* False: no more for now. */
+/* False: try later. */
 static bool sample(label_sampler *l, const store_task *task)
 {
     drawing d = {.sampler = l, .task = task};
@@ -207,17 +208,30 @@ static bool sample(label_sampler *l, const store_task *task)
     return go_on;
 }
 
-static void sample_waiting(label_sampler *l)
+/* False: something is left, for later. */
+static bool sample_waiting(label_sampler *l)
 {
     store_task task;
     error_text why;
+    store_status status = STORE_OK;
     bool go_on = true;
-    while (go_on && !is_stopped(l) && store_task_to_sample(l->store, &task, &why) == STORE_OK) {
+    while (go_on && !is_stopped(l) &&
+           (status = store_task_to_sample(l->store, &task, &why)) == STORE_OK) {
         go_on = sample(l, &task);
         store_task_free(&task);
     }
     rollout_source_free(l->source);
     l->source = NULL;
+    return go_on && status != STORE_UNAVAILABLE;
+}
+
+/* Under the mutex: before the store, which failed, is asked again. */
+static void wait_to_retry(label_sampler *l)
+{
+    const struct timespec until = clock_in_ms(LIMIT_JOB_RETRY_S * 1000);
+    while (!atomic_load(&l->stopped) && pthread_cond_timedwait(&l->woken, &l->mutex, &until) == 0)
+        ;
+    l->work = true;
 }
 
 static void *run(void *arg)
@@ -231,8 +245,10 @@ static void *run(void *arg)
         }
         l->work = false;
         pthread_mutex_unlock(&l->mutex);
-        sample_waiting(l);
+        const bool all = sample_waiting(l);
         pthread_mutex_lock(&l->mutex);
+        if (!all)
+            wait_to_retry(l);
     }
     pthread_mutex_unlock(&l->mutex);
     return NULL;
@@ -254,7 +270,7 @@ label_sampler *label_sampler_start(store *s, publisher *p, policy_registry *r,
     l->options = *options;
     l->work = true; /* what an earlier run left */
     pthread_mutex_init(&l->mutex, NULL);
-    pthread_cond_init(&l->woken, NULL);
+    clock_cond_init(&l->woken);
     if (pthread_create(&l->thread, NULL, run, l) == 0)
         return l;
     pthread_mutex_destroy(&l->mutex);

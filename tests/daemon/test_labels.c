@@ -1,5 +1,8 @@
-/* Labelling against a whole daemon: tasks, whose outputs it draws, and labels that count once. */
+/* Labelling against a whole daemon: tasks, whose outputs it draws, and labels that count once.
+ * Linked with -Wl,--wrap=store_task_sampled. */
 #include "daemon_fixture.h"
+
+#include "store/store_human.h"
 
 #define LENA "X-Api-Key: sk-inst-label\r\n"
 #define BOSS TRAIN_KEY
@@ -130,10 +133,29 @@ TEST(a_ranking_is_taken_once)
     EXPECT_EQ(stop(r), 0);
 }
 
-TEST(outputs_are_drawn_where_the_file_brings_none)
+/* How often the store cannot take outputs. */
+static atomic_uint store_fails;
+
+store_status __real_store_task_sampled(store *s, const char *id, const store_output *outputs,
+                                       size_t n, error_text *err);
+store_status __wrap_store_task_sampled(store *s, const char *id, const store_output *outputs,
+                                       size_t n, error_text *err);
+store_status __wrap_store_task_sampled(store *s, const char *id, const store_output *outputs,
+                                       size_t n, error_text *err)
+{
+    const unsigned left = atomic_load(&store_fails);
+    if (!left)
+        return __real_store_task_sampled(s, id, outputs, n, err);
+    atomic_store(&store_fails, left - 1);
+    error_text_set(err, "the test's");
+    return STORE_UNAVAILABLE;
+}
+
+TEST(outputs_are_drawn_where_the_file_brings_none_once_the_store_takes_them)
 {
     running *r = start();
     char body[256];
+    atomic_store(&store_fails, 1);
     snprintf(body, sizeof body, "{\"kind\":\"rank\",\"source\":\"%s\",\"k\":5,\"max_tokens\":4}",
              upload(r, "{\"prompt\":\"Name a river.\"}\n"));
     expect_reply(r, post("/v1/labels/tasks", BOSS, body), 201, "\"sampling\":1}");
