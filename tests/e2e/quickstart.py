@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
-"""`./quickstart up` and `down` where a daemon runs already, so that nothing is installed or built."""
+"""`./quickstart up` and `down` where a daemon runs already, so that nothing is installed or built; what
+`up` and `test` say and ask for while they build, with programs in the place of those that would."""
 
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -156,6 +158,64 @@ def down_of_a_port_leaves_who_has_moved_to_another():
         equal("exit status and output", d.down("--port", str(port)),
               (0, f"no instructd of ours runs on port {port}\n", ""))
         equal("the daemon's exit status", d.process.poll(), None)
+
+
+# Each is found before the system's own. cmake notes what it is asked for, and fails at that.
+STAND_INS = {
+    "apt-get": "exit 1",
+    "chromium": "exit 0",
+    "clang": "echo 14.0.6",
+    "clang-format": "exit 0",
+    "cmake": '[ "$1" = --version ] && echo "cmake version 3.25.1" && exit; echo "$*" >>"$NOTES"; exit 1',
+    "node": "exit 0",
+    "npm": "mkdir node_modules",
+}
+
+
+class Clone:
+    """A tree that holds quickstart alone, and a home for it."""
+
+    def __init__(self, where):
+        self.where = Path(where)
+        self.notes = self.where / "notes"
+        shutil.copy(ROOT / "quickstart", where)
+        for folder in ("clients/web", "bin"):
+            (self.where / folder).mkdir(parents=True)
+        for name, script in STAND_INS.items():
+            program = self.where / "bin" / name
+            program.write_text(f"#!/bin/sh\n{script}\n")
+            program.chmod(0o755)
+
+    def run(self, *arguments):
+        """What it said, and the options that the build was configured with."""
+        self.notes.write_text("")
+        env = {**os.environ, "HOME": str(self.where), "NOTES": str(self.notes),
+               "PATH": f"{self.where}/bin:{os.environ['PATH']}"}
+        done = subprocess.run([str(self.where / "quickstart"), *arguments], stdin=subprocess.DEVNULL,
+                              capture_output=True, text=True, timeout=GUARD_S, env=env, check=False)
+        check("the release build failed" in done.stderr, repr(done))
+        return done.stdout.splitlines(), set(self.notes.read_text().split())
+
+    def up(self):
+        return self.run("up", "--detach", "--port", str(free_port()), "--model", str(self.where))
+
+
+@test
+def each_long_part_of_up_is_announced_once():
+    with tempfile.TemporaryDirectory() as where:
+        clone = Clone(where)
+        equal("the first time", clone.up()[0],
+              ["fetching what builds the pages", "building (release): some minutes"])
+        Path(where, "build", ".ninja_log").touch()
+        equal("where something is built", clone.up()[0], ["building (release)"])
+
+
+@test
+def test_builds_with_the_flags_of_up():
+    with tempfile.TemporaryDirectory() as where:
+        clone = Clone(where)
+        up, test_ = clone.up()[1], clone.run("test", "--quick")[1]
+        equal("asked of cmake", test_ - {"-DTESTS=ON"}, up)  # which adds targets, and no flag
 
 
 if __name__ == "__main__":
