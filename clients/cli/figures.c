@@ -115,6 +115,14 @@ void figures_line(const figures *f, double now_s, text *out)
     put_speed_and_rest(f, now_s, out);
 }
 
+/* Where a step's time went is a dozen numbers that nobody follows. */
+static bool is_followed(const char *name)
+{
+    static const char unit[] = "_seconds";
+    const size_t n = strlen(name);
+    return n < strlen(unit) || strcmp(name + n - strlen(unit), unit) != 0;
+}
+
 void figures_event_line(const cJSON *values, text *out)
 {
     const cJSON *one, *step = cJSON_GetObjectItemCaseSensitive(values, "step");
@@ -122,7 +130,7 @@ void figures_event_line(const cJSON *values, text *out)
         text_printf(out, "step %.0f", step->valuedouble);
     cJSON_ArrayForEach(one, values)
     {
-        if (cJSON_IsNumber(one) && one->string && one != step)
+        if (cJSON_IsNumber(one) && one->string && one != step && is_followed(one->string))
             text_printf(out, "%s%s %.6g", out->len ? "  " : "", one->string, one->valuedouble);
     }
 }

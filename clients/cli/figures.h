@@ -34,7 +34,8 @@ void figures_progress(figures *f, const cJSON *job, double now_s);
  * " 42%  [####    ]  123/290  loss 1.23  reward 0.5  kl 0.01  lr 1e-05  1234 tokens/s  1:23 left"
  */
 void figures_line(const figures *f, double now_s, text *out);
-/* "step 10  loss 1.23  …": every number of one event, step first. */
+/* "step 10  loss 1.23  …": the numbers of one event, step first, without its seconds,
+ * which `instruct jobs metrics` has. */
 void figures_event_line(const cJSON *values, text *out);
 
 #endif

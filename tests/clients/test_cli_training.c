@@ -154,10 +154,12 @@ TEST(figures_start_again_when_a_job_goes_back)
     expect_line(&f, 40, " 40%  [######          ]  40/100");
 }
 
-TEST(an_event_line_begins_with_the_step)
+TEST(an_event_line_begins_with_the_step_and_leaves_out_the_seconds)
 {
+    static const char event[] =
+        "{\"loss\":0.123456789,\"step\":12,\"note\":\"x\",\"learn_seconds\":2}";
     text line;
-    cJSON *values = json_parse("{\"loss\":0.123456789,\"step\":12,\"note\":\"x\"}", 41);
+    cJSON *values = json_parse(event, strlen(event));
     text_init(&line, 1024);
     figures_event_line(values, &line);
     EXPECT_STR(text_str(&line), "step 12  loss 0.123457");
