@@ -25,11 +25,11 @@ def find_key(url, data_dir):
     if not data_dir and url.rstrip("/") != DEFAULT_URL:
         return None, f"{url} is not the default address"
     home = os.environ.get("XDG_DATA_HOME") or str(Path.home() / ".local/share")
-    path = Path(data_dir or home + "/instructd")
+    path = Path(data_dir or home + "/instructd") / "admin.key"
     try:
-        return (path / "admin.key").read_text().strip(), ""
+        return path.read_text().strip(), ""
     except OSError as error:
-        return None, str(error)
+        return None, f"{path}: {error.strerror}"
 
 
 class Server:

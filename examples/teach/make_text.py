@@ -20,7 +20,8 @@ def own_texts(server, n, tokens):
         reply = server.call("POST", "/v1/completions",
                             {"n": min(TOGETHER, n - len(texts)), "max_tokens": tokens,
                              "temperature": 1, "seed": len(texts), "ignore_eos": True})
-        texts += [choice["text"] for choice in reply["choices"]]
+        # a model may write U+0000, which a file of the server's must not hold
+        texts += [choice["text"].replace("\0", "\ufffd") for choice in reply["choices"]]
     return texts
 
 

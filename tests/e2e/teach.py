@@ -124,6 +124,21 @@ def make_data_asked_for_help_makes_nothing():
 
 
 @test
+def a_text_with_a_nul_is_one_that_a_file_may_hold():
+    server = ScriptedServer(**{"POST /v1/completions": {"choices": [{"text": "a\0b"}]}})
+    load_teach()
+    equal("texts", importlib.import_module("make_text").own_texts(server, 1, 3), ["a\ufffdb"])
+
+
+@test
+def without_a_daemon_the_tutorial_says_what_to_start():
+    with tempfile.TemporaryDirectory() as nowhere:
+        done = run(TEACH / "teach", "--data-dir", nowhere, cwd=nowhere)
+    check(f"{nowhere}/admin.key: No such file" in done.stderr and "quickstart up" in done.stderr,
+          done.stderr)
+
+
+@test
 def a_small_run_leaves_the_files_of_a_full_one():
     with tempfile.TemporaryDirectory() as folder:
         full, small = Path(folder, "teach-data"), Path(folder, "teach-data-small")
