@@ -42,8 +42,8 @@ export const catalogue = {
   key_use: ["Use it", "Verwenden"],
   key_forget: ["Forget the present one", "Den jetzigen vergessen"],
   needs_key: [
-    "This needs a key with the scope {scope}. The link that `quickstart up` prints brings one along; or enter one under “API key” above, such as that of the file page.key in the daemon's data directory.",
-    "Dafür braucht es einen Schlüssel mit dem Recht {scope}. Der Link, den `quickstart up` zeigt, bringt einen mit; oder er wird oben unter „API-Schlüssel“ eingetragen, etwa der aus der Datei page.key im Datenverzeichnis des Servers.",
+    "This needs a key with the scope {scope}. The link that `quickstart up` prints brings one along; or enter one under the key sign above (“API key”), such as that of the file page.key in the daemon's data directory.",
+    "Dafür braucht es einen Schlüssel mit dem Recht {scope}. Der Link, den `quickstart up` zeigt, bringt einen mit; oder er wird oben unter dem Schlüsselzeichen („API-Schlüssel“) eingetragen, etwa der aus der Datei page.key im Datenverzeichnis des Servers.",
   ],
   not_offered: [
     "This server does not offer this yet.",
