@@ -116,7 +116,8 @@ static bool is_empty(const cJSON *set)
     return rows_of(set, "train") + rows_of(set, "valid") + rows_of(set, "test") == 0;
 }
 
-/* The stages that left rows out, and why; all of them where no row came through. */
+/* The stages that left rows out, and why; where no row came through all of them up to the last row.
+ */
 static void print_stages(const cJSON *set, terminal *out)
 {
     const bool all = is_empty(set);
@@ -130,6 +131,8 @@ static void print_stages(const cJSON *set, terminal *out)
         terminal_printf(out, "  %-7.20s %.0f -> %.0f rows", name, before, left);
         print_reasons(cJSON_GetObjectItemCaseSensitive(stage, "kinds"), out);
         terminal_printf(out, "\n");
+        if (left == 0)
+            break;
     }
 }
 
