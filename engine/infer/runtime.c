@@ -54,7 +54,7 @@ static bool make_acts(eng_runtime *rt, size_t wide)
     return OWN(rt, a->q, n) && OWN(rt, a->d, n / ENG_QBLOCK + m) &&
            OWN(rt, a->s, n / ENG_QBLOCK + m) && OWN(rt, a->sum, n / ENG_QBLOCK + m) &&
            OWN(rt, a->qk, n) && OWN(rt, a->dk, n / ENG_KBLOCK + m) &&
-           OWN(rt, a->sumk, n / 16 + m) && OWN(rt, a->hi, n + 2 * m) && OWN(rt, a->lo, n + 2 * m);
+           OWN(rt, a->sumk, n / 16 + m) && OWN(rt, a->bf16, n + 2 * m);
 }
 
 static bool make_samplers(eng_runtime *rt)

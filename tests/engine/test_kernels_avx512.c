@@ -59,8 +59,8 @@ TEST(avx512_row_kernels_equal_the_scalar_ones)
     expect_rowwise_equal(k, &eng__kernels_scalar);
 }
 
-TEST(avx512_wants_bf16_activations_in_two_parts)
+TEST(avx512_wants_bf16_activations)
 {
     EXPECT(k->bf16_dot);
-    EXPECT_EQ(eng__acts_forms_of(k, ENG_BF16), ENG_ACTS_BF16X2);
+    EXPECT_EQ(eng__acts_forms_of(k, ENG_BF16), ENG_ACTS_BF16);
 }

@@ -62,7 +62,7 @@ unsigned eng__acts_forms_of(const eng_kernels *k, eng_dtype type)
     case ENG_F16:
         return ENG_ACTS_F32;
     case ENG_BF16:
-        return k->bf16_dot ? ENG_ACTS_BF16X2 : ENG_ACTS_F32;
+        return k->bf16_dot ? ENG_ACTS_BF16 : ENG_ACTS_F32;
     case ENG_Q4_K:
     case ENG_Q6_K:
         return ENG_ACTS_Q8K;

@@ -223,9 +223,8 @@ INLINE void step_f16(vf *acc, const uint8_t *w, gemm_at at, uint32_t k, const in
     add_products(acc, wv, at.a->x + (size_t)at.m0 * at.a->ld_x + k, at.a->ld_x, mt, nv);
 }
 
-/* Two k a step. With a bf16 dot instruction the activation is split into two bf16 whose sum is x
- * (hi + lo), which keeps 16 bits of it: the result differs from f32 activations by rounding only.
- */
+/* Two k a step. With a bf16 dot instruction activations are bf16 too, as where such weights are
+ * trained; without one, f32 costs no more. */
 INLINE void step_bf16(vf *acc, const uint8_t *w, gemm_at at, uint32_t pair, const int mt,
                       const int nv)
 {
@@ -235,12 +234,9 @@ INLINE void step_bf16(vf *acc, const uint8_t *w, gemm_at at, uint32_t pair, cons
 #ifdef SIMD_HAS_BF16_DOT
     const size_t ld = (at.a->k + 1u) & ~1u, from = (size_t)at.m0 * ld + 2 * (size_t)pair;
     for (int r = 0; r < mt; r++) {
-        const uint16_t *hi = at.a->hi + from + (size_t)r * ld;
-        const uint16_t *lo = at.a->lo + from + (size_t)r * ld;
+        const uint16_t *x = at.a->bf16 + from + (size_t)r * ld;
         for (int j = 0; j < nv; j++)
-            acc[j * mt + r] = vf_dot_bf16(acc[j * mt + r], wp[j], hi);
-        for (int j = 0; j < nv; j++)
-            acc[j * mt + r] = vf_dot_bf16(acc[j * mt + r], wp[j], lo);
+            acc[j * mt + r] = vf_dot_bf16(acc[j * mt + r], wp[j], x);
     }
 #else
     const float *x = at.a->x + (size_t)at.m0 * at.a->ld_x + 2 * (size_t)pair;

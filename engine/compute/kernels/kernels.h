@@ -63,10 +63,10 @@ typedef struct eng_packed {
 
 /* What a product needs of its input rows, beside the floats. */
 typedef enum eng_acts_form {
-    ENG_ACTS_F32 = 1,   /* x alone: F32, F16, BF16 weights */
-    ENG_ACTS_Q8 = 2,    /* 8-bit blocks of 32: Q8_0, Q4_0, Q4_1, Q5_0, Q5_1 weights */
-    ENG_ACTS_Q8K = 4,   /* 8-bit blocks of 256: Q4_K, Q6_K weights */
-    ENG_ACTS_BF16X2 = 8 /* two bf16 whose sum is x: BF16 weights with AVX-512 */
+    ENG_ACTS_F32 = 1, /* x alone: F32, F16, BF16 weights */
+    ENG_ACTS_Q8 = 2,  /* 8-bit blocks of 32: Q8_0, Q4_0, Q4_1, Q5_0, Q5_1 weights */
+    ENG_ACTS_Q8K = 4, /* 8-bit blocks of 256: Q4_K, Q6_K weights */
+    ENG_ACTS_BF16 = 8 /* x rounded to bf16: BF16 weights with AVX-512 */
 } eng_acts_form;
 
 /* M input rows in every form that was asked for. Quantised like llama.cpp does, so that the two
@@ -75,14 +75,14 @@ typedef struct eng_acts {
     uint32_t max_m, k;
     const float *x; /* [M][ld_x] */
     size_t ld_x;
-    int8_t *q;         /* [M][k]    8-bit values, blocks of 32 */
-    float *d;          /* [M][k/32] their scales */
-    float *s;          /* [M][k/32] f16(d * sum of q) */
-    int32_t *sum;      /* [M][k/32] sum of q */
-    int8_t *qk;        /* [M][k]    8-bit values, blocks of 256 */
-    float *dk;         /* [M][k/256] */
-    int32_t *sumk;     /* [M][k/16] sums of 16 qk */
-    uint16_t *hi, *lo; /* [M][k rounded up to even] bf16 */
+    int8_t *q;      /* [M][k]    8-bit values, blocks of 32 */
+    float *d;       /* [M][k/32] their scales */
+    float *s;       /* [M][k/32] f16(d * sum of q) */
+    int32_t *sum;   /* [M][k/32] sum of q */
+    int8_t *qk;     /* [M][k]    8-bit values, blocks of 256 */
+    float *dk;      /* [M][k/256] */
+    int32_t *sumk;  /* [M][k/16] sums of 16 qk */
+    uint16_t *bf16; /* [M][k rounded up to even] x to the nearest, ties to even */
 } eng_acts;
 
 /* ---- dense f32 products (sgemm.h) ----------------------------------------------------------- */
@@ -172,7 +172,7 @@ typedef struct eng_attend_args {
 
 typedef struct eng_kernels {
     const char *name;
-    bool bf16_dot;         /* BF16 weights want ENG_ACTS_BF16X2 */
+    bool bf16_dot;         /* BF16 weights want ENG_ACTS_BF16 */
     eng_gemm_fn *gemm[32]; /* by eng_dtype; NULL where the type does not exist */
 
     /* Fills the asked forms of row m of acts from acts->x. */

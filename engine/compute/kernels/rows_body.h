@@ -143,17 +143,15 @@ INLINE uint16_t round_bf16(float x)
     return (uint16_t)((u & 0x7fffffffu) > 0x7f800000u ? nan : number);
 }
 
-static void split_bf16(eng_acts *a, uint32_t m)
+static void quantize_bf16(eng_acts *a, uint32_t m)
 {
     const size_t k = a->k, ld = (k + 1) & ~(size_t)1;
     const float *restrict x = a->x + (size_t)m * a->ld_x;
-    uint16_t *restrict hi = a->hi + m * ld, *restrict lo = a->lo + m * ld;
-    for (size_t i = 0; i < k; i++) {
-        hi[i] = round_bf16(x[i]);
-        lo[i] = round_bf16(x[i] - eng_bf16_to_f32(hi[i]));
-    }
+    uint16_t *restrict rounded = a->bf16 + m * ld;
+    for (size_t i = 0; i < k; i++)
+        rounded[i] = round_bf16(x[i]);
     if (k < ld)
-        hi[k] = lo[k] = 0;
+        rounded[k] = 0;
 }
 
 static void quantize(eng_acts *a, uint32_t m, unsigned forms)
@@ -162,8 +160,8 @@ static void quantize(eng_acts *a, uint32_t m, unsigned forms)
         quantize_q8(a, m);
     if (forms & ENG_ACTS_Q8K)
         quantize_q8k(a, m);
-    if (forms & ENG_ACTS_BF16X2)
-        split_bf16(a, m);
+    if (forms & ENG_ACTS_BF16)
+        quantize_bf16(a, m);
 }
 
 /* ---- log-sum-exp ---- */
