@@ -277,9 +277,9 @@ INLINE void fetch_ahead(const uint8_t *at, const uint8_t *end)
 
 /* Rows go in tiles of MAX_ROWS, then of 4, 2 and 1. A tile of 2 leaves the units waiting for its
  * few sums: the last 8 rows go as two of 4, not as 6 and 2. */
-INLINE bool whole_tile(uint32_t left, const uint32_t max_rows)
+INLINE uint32_t whole_tiles(uint32_t m, const uint32_t max_rows)
 {
-    return left >= max_rows && (max_rows != 6 || left != 8);
+    return m / max_rows - (max_rows == 6 && m >= 8 && m % 6 == 2);
 }
 
 INLINE uint32_t count_tiles(uint32_t m, const uint32_t max_rows)
@@ -300,11 +300,14 @@ INLINE uint32_t lone_vectors(const uint32_t max_vectors)
     return max_vectors < GROUP_VECTORS ? 1 : GROUP_VECTORS;
 }
 
-/* The most common tiles stand apart: among others, gcc runs out of registers for their rows. */
+/* The most common tiles stand apart: among others, gcc runs out of registers for their rows. Their
+ * loop stands with them: a call passes structs in memory, and reading one back waits until the last
+ * tile's outputs have left the store queue. */
 #define APART __attribute__((noinline))
 
-/* gemm_tile: one tile of mt rows by nv vectors. gemm_rows: nv vectors against all rows.
- * gemm: all vectors, in runs of MAX_VECTORS and those that are left one by one. */
+/* gemm_tile: one tile of mt rows by nv vectors. gemm_tiles: n of them, one below the other.
+ * gemm_rows: nv vectors against all rows. gemm: all vectors, in runs of MAX_VECTORS and those that
+ * are left one by one. */
 #define DEFINE_GEMM(type, TILE_BYTES, K_STEP, MAX_ROWS, MAX_VECTORS)                               \
     INLINE void gemm_tile_##type(float *out, size_t ld, const uint8_t *w, uint32_t n_steps,        \
                                  gemm_at at, gemm_ahead ahead, const int mt, const int nv)         \
@@ -334,15 +337,22 @@ INLINE uint32_t lone_vectors(const uint32_t max_vectors)
             for (int r = 0; r < mt; r++)                                                           \
                 vf_store(out + (size_t)r * ld + j * LANES, acc[j * mt + r]);                       \
     }                                                                                              \
-    static APART void gemm_whole_##type(float *out, size_t ld, const uint8_t *w, uint32_t n_steps, \
-                                        gemm_at at, gemm_ahead ahead)                              \
+    INLINE void gemm_tiles_##type(float *out, size_t ld, const uint8_t *w, uint32_t n_steps,       \
+                                  gemm_at at, gemm_ahead ahead, uint32_t n, const int mt,          \
+                                  const int nv)                                                    \
     {                                                                                              \
-        gemm_tile_##type(out, ld, w, n_steps, at, ahead, MAX_ROWS, MAX_VECTORS);                   \
+        for (; n > 0; n--, at.m0 += (uint32_t)mt, ahead.tile++)                                    \
+            gemm_tile_##type(out + at.m0 * ld, ld, w, n_steps, at, ahead, mt, nv);                 \
     }                                                                                              \
-    static APART void gemm_four_##type(float *out, size_t ld, const uint8_t *w, uint32_t n_steps,  \
-                                       gemm_at at, gemm_ahead ahead)                               \
+    static APART void gemm_whole_##type(float *out, size_t ld, const uint8_t *w, uint32_t n_steps, \
+                                        gemm_at at, gemm_ahead ahead, uint32_t n)                  \
     {                                                                                              \
-        gemm_tile_##type(out, ld, w, n_steps, at, ahead, 4, MAX_VECTORS);                          \
+        gemm_tiles_##type(out, ld, w, n_steps, at, ahead, n, MAX_ROWS, MAX_VECTORS);               \
+    }                                                                                              \
+    static APART void gemm_fours_##type(float *out, size_t ld, const uint8_t *w, uint32_t n_steps, \
+                                        gemm_at at, gemm_ahead ahead, uint32_t n)                  \
+    {                                                                                              \
+        gemm_tiles_##type(out, ld, w, n_steps, at, ahead, n, 4, MAX_VECTORS);                      \
     }                                                                                              \
     INLINE void gemm_rows_##type(float *out, size_t ld, const eng_packed *w, uint32_t v,           \
                                  const eng_acts *a, uint32_t m0, uint32_t end, gemm_ahead ahead,   \
@@ -352,20 +362,23 @@ INLINE uint32_t lone_vectors(const uint32_t max_vectors)
         const uint8_t *data = w->data + (size_t)(v / GROUP_VECTORS) * w->group_bytes;              \
         float *o = out + (size_t)v * LANES;                                                        \
         gemm_at at = {a, w->group_bytes, m0, v % GROUP_VECTORS * LANES};                           \
-        for (; whole_tile(end - at.m0, MAX_ROWS); at.m0 += MAX_ROWS, ahead.tile++)                 \
-            if (nv == MAX_VECTORS)                                                                 \
-                gemm_whole_##type(o + at.m0 * ld, ld, data, n_steps, at, ahead);                   \
-            else                                                                                   \
-                gemm_tile_##type(o + at.m0 * ld, ld, data, n_steps, at, ahead, MAX_ROWS, nv);      \
-        for (; MAX_ROWS > 4 && at.m0 + 4 <= end; at.m0 += 4, ahead.tile++)                         \
-            if (nv == MAX_VECTORS)                                                                 \
-                gemm_four_##type(o + at.m0 * ld, ld, data, n_steps, at, ahead);                    \
-            else                                                                                   \
-                gemm_tile_##type(o + at.m0 * ld, ld, data, n_steps, at, ahead, 4, nv);             \
-        for (; at.m0 + 2 <= end; at.m0 += 2, ahead.tile++)                                         \
-            gemm_tile_##type(o + at.m0 * ld, ld, data, n_steps, at, ahead, 2, nv);                 \
+        const uint32_t whole = whole_tiles(end - at.m0, MAX_ROWS);                                 \
+        if (nv == MAX_VECTORS)                                                                     \
+            gemm_whole_##type(o, ld, data, n_steps, at, ahead, whole);                             \
+        else                                                                                       \
+            gemm_tiles_##type(o, ld, data, n_steps, at, ahead, whole, MAX_ROWS, nv);               \
+        at.m0 += whole * MAX_ROWS, ahead.tile += whole;                                            \
+        const uint32_t fours = MAX_ROWS > 4 ? (end - at.m0) / 4 : 0;                               \
+        if (fours && nv == MAX_VECTORS)                                                            \
+            gemm_fours_##type(o, ld, data, n_steps, at, ahead, fours);                             \
+        else                                                                                       \
+            gemm_tiles_##type(o, ld, data, n_steps, at, ahead, fours, 4, nv);                      \
+        at.m0 += fours * 4, ahead.tile += fours;                                                   \
+        const uint32_t twos = (end - at.m0) / 2;                                                   \
+        gemm_tiles_##type(o, ld, data, n_steps, at, ahead, twos, 2, nv);                           \
+        at.m0 += twos * 2, ahead.tile += twos;                                                     \
         if (at.m0 < end)                                                                           \
-            gemm_tile_##type(o + at.m0 * ld, ld, data, n_steps, at, ahead, 1, nv);                 \
+            gemm_tiles_##type(o, ld, data, n_steps, at, ahead, 1, 1, nv);                          \
     }                                                                                              \
     static void gemm_##type(float *out, size_t ld, const eng_packed *w, uint32_t g0, uint32_t ng,  \
                             const eng_acts *a, uint32_t m0, uint32_t m)                            \
