@@ -57,8 +57,10 @@ INLINE void round_to_f16(float *x, size_t n)
         vf_store_f16(half, vf_load(x + i));
         vf_store(x + i, vf_load_f16(half));
     }
-    for (; i < n; i++)
-        x[i] = eng_f16_to_f32(eng_f32_to_f16(x[i]));
+    if (i < n) {
+        vf_store_f16(half, vf_load_n(x + i, n - i));
+        vf_store_n(x + i, vf_load_f16(half), n - i);
+    }
 }
 
 /* n values (16 or 32) times `scale`, rounded; returns the sum of the integers. */
@@ -75,20 +77,26 @@ INLINE int32_t quantize_run(int8_t *q, const float *x, float scale, int n)
 }
 
 /* A NaN or an infinity in a block makes its scale one, so that it reaches every product of the row.
- * The integers are bounded in any case. */
+ * The integers are bounded in any case. In passes over the row, each of which loads what the one
+ * before it has stored long ago: a vector loaded right after its parts waits until they are out of
+ * the store queue. */
 static void quantize_q8(eng_acts *a, uint32_t m)
 {
     const size_t nb = a->k / ENG_QBLOCK, at = (size_t)m * nb;
     const float *x = a->x + (size_t)m * a->ld_x;
     int8_t *q = a->q + (size_t)m * a->k;
-    float *d = a->d + at, *s = a->s + at;
-    for (size_t b = 0; b < nb; b++, x += ENG_QBLOCK, q += ENG_QBLOCK) {
-        const float max = largest_magnitude(x, ENG_QBLOCK);
-        const int32_t sum = quantize_run(q, x, finite_or_zero(127.0f / max), ENG_QBLOCK);
-        a->sum[at + b] = sum;
-        d[b] = max / 127.0f;
-        s[b] = d[b] * (float)sum;
+    float *restrict d = a->d + at, *restrict s = a->s + at;
+    int32_t *restrict sum = a->sum + at;
+    for (size_t b = 0; b < nb; b++)
+        d[b] = largest_magnitude(x + b * ENG_QBLOCK, ENG_QBLOCK);
+    for (size_t b = 0; b < nb; b++) { /* s: what the values are multiplied by */
+        s[b] = finite_or_zero(127.0f / d[b]);
+        d[b] /= 127.0f;
     }
+    for (size_t b = 0; b < nb; b++)
+        sum[b] = quantize_run(q + b * ENG_QBLOCK, x + b * ENG_QBLOCK, s[b], ENG_QBLOCK);
+    for (size_t b = 0; b < nb; b++)
+        s[b] = d[b] * (float)sum[b];
     round_to_f16(d, nb);
     round_to_f16(s, nb);
 }
