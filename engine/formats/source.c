@@ -36,6 +36,7 @@ void eng__source_close(eng_source *src)
 {
     if (!src)
         return;
+    eng__digesting_free(src->digesting);
     eng__file_close(&src->file);
     if (src->dir_fd >= 0)
         close(src->dir_fd);
@@ -102,8 +103,9 @@ eng_status eng__source_adopt_gguf(eng_source **out, int fd, eng_error *err)
     return finish_open(out, src, status, err);
 }
 
-static eng_status open_path(eng_source **out, const char *path, bool tokenizer_optional,
-                            eng_error *err)
+enum { TOKENIZER_OPTIONAL = 1, DIGESTING = 2 };
+
+static eng_status open_path(eng_source **out, const char *path, unsigned how, eng_error *err)
 {
     *out = NULL;
     eng_source *src = eng__source_blank();
@@ -112,9 +114,11 @@ static eng_status open_path(eng_source **out, const char *path, bool tokenizer_o
     eng_status status;
     src->dir_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (src->dir_fd >= 0) {
-        status = eng__source_load_hf(src, tokenizer_optional, err);
+        status = eng__source_load_hf(src, how & TOKENIZER_OPTIONAL, err);
     } else if (errno == ENOTDIR) {
         status = eng__file_open(&src->file, AT_FDCWD, path, err);
+        if (status == ENG_OK && how & DIGESTING)
+            src->digesting = eng__digesting_start(&src->file);
         if (status == ENG_OK)
             status = load_gguf(src, err);
     } else {
@@ -125,12 +129,17 @@ static eng_status open_path(eng_source **out, const char *path, bool tokenizer_o
 
 eng_status eng__source_open(eng_source **out, const char *path, eng_error *err)
 {
-    return open_path(out, path, false, err);
+    return open_path(out, path, 0, err);
+}
+
+eng_status eng__source_open_digesting(eng_source **out, const char *path, eng_error *err)
+{
+    return open_path(out, path, DIGESTING, err);
 }
 
 eng_status eng__source_open_weights(eng_source **out, const char *path, eng_error *err)
 {
-    return open_path(out, path, true, err);
+    return open_path(out, path, TOKENIZER_OPTIONAL, err);
 }
 
 /* ---- what is in it ---- */
@@ -391,6 +400,8 @@ eng_status eng__source_digest(const eng_source *src, char out[65], eng_error *er
 {
     if (src->make)
         return eng_fail(err, ENG_UNSUPPORTED, "a model in memory has no file to digest");
+    if (src->digesting)
+        return eng__digesting_wait(src->digesting, out, err);
     if (src->dir_fd < 0)
         return eng__file_digest(&src->file, out, err);
     if (faccessat(src->dir_fd, "manifest.json", F_OK, 0) == 0)

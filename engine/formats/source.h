@@ -69,13 +69,18 @@ ENG_MUST_CHECK eng_status eng__source_open(eng_source **out, const char *path, e
  * has no tokens then. */
 ENG_MUST_CHECK eng_status eng__source_open_weights(eng_source **out, const char *path,
                                                    eng_error *err);
+/* Likewise as eng__source_open, for who will ask for the digest: that of a GGUF file is begun at
+ * once, on two threads of the source's own, and goes on beside everything else. */
+ENG_MUST_CHECK eng_status eng__source_open_digesting(eng_source **out, const char *path,
+                                                     eng_error *err);
 void eng__source_close(eng_source *src); /* NULL allowed */
 
 const eng_config *eng__source_config(const eng_source *src);
 const eng_vocab *eng__source_vocab(const eng_source *src);
 /* SHA-256 (64 hex digits) as eng_model_digest promises: of the GGUF file; of manifest.json where
  * there is one; else of the lines "<sha256 of the file>  <name>\n" for config.json,
- * model.safetensors and tokenizer.json in this order. Reads the whole file(s). */
+ * model.safetensors and tokenizer.json in this order. Reads the whole file(s), or waits for who
+ * does. [any one thread] */
 ENG_MUST_CHECK eng_status eng__source_digest(const eng_source *src, char out[65], eng_error *err);
 
 size_t eng__source_n_tensors(const eng_source *src);

@@ -3,6 +3,7 @@
 #define ENG_FORMATS_SOURCE_PARTS_H
 
 #include "base/arena.h"
+#include "formats/digesting.h"
 #include "formats/directory.h"
 #include "formats/file.h"
 #include "formats/source.h"
@@ -13,10 +14,11 @@ struct eng_source {
     int dir_fd;      /* the directory, or -1 */
     eng_config config;
     eng_vocab vocab;
-    eng__directory tensors;  /* canonical names and dims */
-    eng__source_maker make;  /* NULL: the file has the weights; else all tensors are ENG_F32 */
-    void *make_ctx;          /* outlives the source */
-    const eng_weights *lent; /* NULL, or what `make` copies from: they lie in memory */
+    eng__directory tensors;    /* canonical names and dims */
+    eng__source_maker make;    /* NULL: the file has the weights; else all tensors are ENG_F32 */
+    void *make_ctx;            /* outlives the source */
+    const eng_weights *lent;   /* NULL, or what `make` copies from: they lie in memory */
+    eng__digesting *digesting; /* of `file`; NULL: nobody has asked yet */
 };
 
 /* An empty one, for the caller to fill; NULL when there is no memory. */

@@ -233,8 +233,8 @@ static eng_status plan_model(plan *p, eng_error *err)
 
 /* ---- all at once ---- */
 
-/* What threads take one after the other. The digest goes over the file byte by byte on one core and
- * takes longest, so it begins first and the rest goes on beside it. */
+/* What threads take one after the other. The digest takes longest: the source has begun it, and who
+ * takes it waits (alone on one thread it is computed here); the rest goes on beside it. */
 enum { DIGEST, TOKENIZER, ROPE, MATRICES };
 
 typedef struct loading {

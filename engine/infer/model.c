@@ -22,17 +22,17 @@ static eng_status fill_model(eng_model *m, const char *path, const eng_weights *
                              const eng_model_options *options, eng_error *err)
 {
     eng_source *src;
-    eng_status st = eng__source_open(&src, path, err);
+    const bool known = !weights && options->digest, digest = !weights && !known;
+    eng_status st = digest && options->n_threads != 1 ? eng__source_open_digesting(&src, path, err)
+                                                      : eng__source_open(&src, path, err);
     if (st != ENG_OK)
         return st;
     if (weights)
         st = eng__source_take_weights(src, weights, err);
-    const bool known = !weights && options->digest;
     if (known)
         snprintf(m->digest, sizeof m->digest, "%s", options->digest);
     if (st == ENG_OK)
-        st = eng__load_model(m, src, !weights && !known, options->serve_type, options->n_threads,
-                             err);
+        st = eng__load_model(m, src, digest, options->serve_type, options->n_threads, err);
     eng__source_close(src);
     return st;
 }
@@ -90,7 +90,7 @@ eng_status eng_model_inspect(eng_model_facts *out, const char *path, eng_serve_t
 eng_status eng_model_file_digest(const char *path, char digest[65], eng_error *err)
 {
     eng_source *src;
-    eng_status st = eng__source_open(&src, path, err);
+    eng_status st = eng__source_open_digesting(&src, path, err);
     if (st != ENG_OK)
         return st;
     st = eng__source_digest(src, digest, err);
