@@ -11,9 +11,6 @@ if(CMAKE_C_COMPILER_ID MATCHES Clang)
 endif()
 if(WERROR)
   target_compile_options(project_flags INTERFACE -Werror)
-  if(SANITIZE AND CMAKE_C_COMPILER_ID STREQUAL GNU) # whose instrumentation hides what is set
-    target_compile_options(project_flags INTERFACE -Wno-error=maybe-uninitialized)
-  endif()
 endif()
 if(SANITIZE)
   target_compile_options(project_flags INTERFACE -fsanitize=${SANITIZE} -fno-omit-frame-pointer
