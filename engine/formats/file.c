@@ -48,15 +48,16 @@ void eng__file_close(eng__file *file)
     file->fd = -1;
 }
 
-/* pread; who minds waiting takes what is in memory first, and hears of it when nothing is. */
+/* pread; who minds waiting takes what is in memory first, and hears of it when nothing is. That is
+ * EAGAIN, or on Linux 5.9 and 5.10 a 0 as if the file ended: whether it does, pread tells. */
 static ssize_t read_piece(int fd, void *dst, size_t n, off_t offset)
 {
     const struct iovec to = {dst, n};
     if (eng__pace_minds_waiting()) {
         const ssize_t got = preadv2(fd, &to, 1, offset, RWF_NOWAIT);
-        if (got >= 0)
+        if (got > 0)
             return got;
-        if (errno == EAGAIN)
+        if (got == 0 || errno == EAGAIN)
             eng__pace_waits();
     }
     return pread(fd, dst, n, offset);

@@ -87,7 +87,9 @@ static void *digest_elsewhere(void *unused)
 
 /* ---- waiting ---- */
 
-static atomic_bool cold; /* nothing that is read is in memory */
+/* Nothing that is read is in memory, which the system may tell in two ways. */
+static atomic_int cold;
+enum { COLD_BY_ERROR = 1, COLD_BY_NOTHING };
 
 ssize_t __real_preadv2(int fd, const struct iovec *to, int n, off_t offset, int flags);
 ssize_t __wrap_preadv2(int fd, const struct iovec *to, int n, off_t offset, int flags);
@@ -96,6 +98,8 @@ ssize_t __wrap_preadv2(int fd, const struct iovec *to, int n, off_t offset, int 
     EXPECT_EQ(flags, RWF_NOWAIT);
     if (!atomic_load(&cold))
         return __real_preadv2(fd, to, n, offset, flags);
+    if (cold == COLD_BY_NOTHING)
+        return 0;
     errno = EAGAIN;
     return -1;
 }
@@ -108,15 +112,17 @@ TEST(waits_for_the_disk_are_told)
     eng_thread_pace(NULL, count, &waits);
     const char *dir = write_checkpoint(&bytes);
     EXPECT_EQ(waits, FILES + 1); /* each is synced once, and the folder */
-    waits = 0;
-    atomic_store(&cold, true);
-    EXPECT_OK(eng_checkpoint_verify(dir, NULL, &err), err);
-    EXPECT(waits >= bytes / ENG_PACE_BYTES);
+    for (int how = COLD_BY_ERROR; how <= COLD_BY_NOTHING; how++) {
+        waits = 0;
+        atomic_store(&cold, how);
+        EXPECT_OK(eng_checkpoint_verify(dir, NULL, &err), err);
+        EXPECT(waits >= bytes / ENG_PACE_BYTES);
+    }
     waits = 0;
     eng_thread_pace(NULL, NULL, NULL);
     EXPECT_OK(eng_checkpoint_verify(dir, NULL, &err), err);
     EXPECT_EQ(waits, 0);
-    atomic_store(&cold, false);
+    atomic_store(&cold, 0);
 }
 
 TEST(a_pace_is_the_threads_own)
