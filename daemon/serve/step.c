@@ -458,6 +458,21 @@ ON_COMPUTE static bool run_step(sched *s, eng_model *model)
     return true;
 }
 
+/* Of a round in which nothing else came to pass. Who holds blocks first in order of service could
+ * have had everybody else's, so that what it lacked is memory. */
+ON_COMPUTE static bool end_who_lacks_memory(sched *s)
+{
+    FOR_JOBS(s, j)
+    {
+        for (uint32_t i = 0; i < j->n_sequences && !j->parked; i++)
+            if (j->sequences[i].seq) {
+                sequence_out_of_memory(&j->sequences[i]);
+                return sched_reap(s);
+            }
+    }
+    return false;
+}
+
 bool sched_run_steps(sched *s)
 {
     uint32_t n = 0; /* policies of which something ran: others may wait for the room of these */
@@ -468,6 +483,7 @@ bool sched_run_steps(sched *s)
             n += run_step(s, policy_model(j->policy));
     }
     const bool unsampled = end_all_unsampled(s), ended = sched_reap(s);
+    const bool any = n || unsampled || ended || end_who_lacks_memory(s);
     publish_gauges(s);
-    return n || unsampled || ended;
+    return any;
 }

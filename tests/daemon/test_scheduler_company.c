@@ -1,6 +1,6 @@
 /* What the scheduler promises about many requests: cancels give everything back, a small pool and
  * company change no token, classes go first, a slow reader holds nobody back. Linked with
- * -Wl,--wrap=sequence_prepare. */
+ * -Wl,--wrap of the calls below that fail. */
 #include "serve_fixture.h"
 
 #include "serve/job.h"
@@ -431,29 +431,52 @@ TEST(policies_that_wait_for_room_do_not_keep_who_has_it_from_going_on)
 
 /* ---- memory runs out ---- */
 
-static atomic_uint prepare_fails; /* as often as this */
+static atomic_uint prepare_fails, reserve_fails; /* as often as this */
+
+static bool must_fail(atomic_uint *times)
+{
+    unsigned left = atomic_load(times);
+    while (left && !atomic_compare_exchange_weak(times, &left, left - 1))
+        ;
+    return left > 0;
+}
 
 bool __real_sequence_prepare(sequence *s);
 bool __wrap_sequence_prepare(sequence *s);
 bool __wrap_sequence_prepare(sequence *s)
 {
-    unsigned left = atomic_load(&prepare_fails);
-    while (left && !atomic_compare_exchange_weak(&prepare_fails, &left, left - 1))
-        ;
-    return left == 0 && __real_sequence_prepare(s);
+    return !must_fail(&prepare_fails) && __real_sequence_prepare(s);
 }
 
-TEST(a_request_that_memory_fails_at_its_start_holds_nobody_up)
+bool __real_eng_seq_reserve(eng_runtime *rt, eng_seq *seq, uint32_t n);
+bool __wrap_eng_seq_reserve(eng_runtime *rt, eng_seq *seq, uint32_t n);
+bool __wrap_eng_seq_reserve(eng_runtime *rt, eng_seq *seq, uint32_t n)
+{
+    return !must_fail(&reserve_fails) && __real_eng_seq_reserve(rt, seq, n);
+}
+
+/* Of two that come together the first fails, the second does not. */
+static void expect_one_fails(atomic_uint *call, unsigned times)
 {
     serve *s = serve_open(NULL);
     gen_request *both[2] = {serve_request(s, 1, 20, 1), serve_request(s, 1, 20, 2)};
-    atomic_store(&prepare_fails, 1);
+    atomic_store(call, times);
     const serve_reply *fails = serve_submit_all(s, both, 2), *next = s->replies[fails->id + 1];
     serve_expect_done(s, next);
     EXPECT(fails->failed);
     EXPECT_EQ(fails->failure, GEN_FAIL_OUT_OF_MEMORY);
     serve_expect_idle(s);
     serve_close(s);
+}
+
+TEST(a_request_that_memory_fails_at_its_start_holds_nobody_up)
+{
+    expect_one_fails(&prepare_fails, 1);
+}
+
+TEST(a_request_that_memory_fails_while_nothing_else_runs_holds_nobody_up)
+{
+    expect_one_fails(&reserve_fails, 2); /* both, so that neither runs */
 }
 
 /* ---- everything at once ---- */
