@@ -102,12 +102,14 @@ ENG_MUST_CHECK eng_status eng_model_open_with(eng_model **out, const char *path,
 /* What a model is, told by its headers alone. */
 typedef struct eng_model_facts {
     eng_config config;
-    bool scored;          /* it has a score head and no unembedding */
-    size_t bytes;         /* what eng_model_bytes would be, within a huge page */
-    const char *dtype;    /* what eng_model_dtype would be */
-    size_t load_scratch;  /* heap that each thread which loads it holds beside them, at most */
-    size_t write_scratch; /* that checking and writing weights of its shape takes
-                             (formats/descent.h, formats/checkpoint.h) */
+    bool scored;           /* it has a score head and no unembedding */
+    size_t bytes;          /* what eng_model_bytes would be, within a huge page */
+    const char *dtype;     /* what eng_model_dtype would be */
+    size_t load_scratch;   /* heap that each thread which loads it holds beside them, at most */
+    size_t write_scratch;  /* that checking and writing weights of its shape takes
+                              (formats/descent.h, formats/checkpoint.h) */
+    size_t reload_scratch; /* load_scratch of what is written so: a directory, which may hold
+                              matrices turned that lie as they are used here */
 } eng_model_facts;
 ENG_MUST_CHECK eng_status eng_model_inspect(eng_model_facts *out, const char *path,
                                             eng_serve_type serve_type, eng_error *err); /* [any] */

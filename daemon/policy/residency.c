@@ -62,7 +62,8 @@ static bool fits(const publisher *p, const policy_room *room, const make_room *m
                  const eng_model_facts *facts, fit *of)
 {
     const uint32_t threads = m->options->n_threads ? m->options->n_threads : eng_cpu_count();
-    const uint64_t loading = facts->bytes + threads * (uint64_t)facts->load_scratch;
+    const size_t scratch = m->writes ? facts->reload_scratch : facts->load_scratch;
+    const uint64_t loading = facts->bytes + threads * (uint64_t)scratch;
     const uint64_t writing = m->writes ? facts->write_scratch : 0;
     *of = (fit){loading > writing ? loading : writing, memory_available()};
     if (of->need > of->free || !p->max_bytes)

@@ -344,16 +344,20 @@ eng_status eng_checkpoint_write_weights(const char *base, const eng_weights *wei
     return status;
 }
 
-size_t eng__checkpoint_scratch(const eng_source *src)
+void eng__checkpoint_scratch(const eng_source *src, size_t *scratch, size_t *turned)
 {
     tensor_room room = {0};
     const eng_config *config = eng__source_config(src);
+    *turned = 0;
     for (size_t i = 0; i < eng__source_n_tensors(src); i++) {
         const eng_tensor_info *info = eng__source_tensor(src, i);
         eng__hf_tensor hf;
         eng_error ignored; /* what has no place in a directory is refused before it is held */
-        if (eng__hf_tensor_of(&hf, config, info, &ignored) == ENG_OK)
-            add_room(&room, info, &hf, config);
+        if (eng__hf_tensor_of(&hf, config, info, &ignored) != ENG_OK)
+            continue;
+        add_room(&room, info, &hf, config);
+        const size_t bytes = hf.conv1d ? (size_t)info->n_elements * sizeof(float) : 0;
+        *turned = bytes > *turned ? bytes : *turned;
     }
-    return (room.data + room.other) * sizeof(float);
+    *scratch = (room.data + room.other) * sizeof(float);
 }

@@ -58,8 +58,9 @@ ENG_MUST_CHECK eng_status eng_checkpoint_write_weights(const char *base, const e
                                                        char id[ENG_POLICY_ID_BYTES],
                                                        eng_error *err);
 
-/* Heap that writing weights of the source's shape takes at most. */
-size_t eng__checkpoint_scratch(const eng_source *src);
+/* Heap that writing weights of the source's shape takes at most, and the most bytes of a matrix
+ * that is turned for it: who loads the directory reads it whole, and turns it beside that. */
+void eng__checkpoint_scratch(const eng_source *src, size_t *scratch, size_t *turned);
 
 /* Reads every file that manifest.json lists and compares size and digest, naming the first file
  * that differs. ENG_FORMAT: the directory is not what it was; ENG_IO: it cannot be read. id (may be

@@ -81,8 +81,11 @@ eng_status eng_model_inspect(eng_model_facts *out, const char *path, eng_serve_t
     out->config = *eng__source_config(src);
     out->scored = eng__source_find(src, "score.weight") != NULL;
     out->dtype = eng_dtype_info_of(type)->name;
-    const size_t checking = eng__descent_scratch(src), writing = eng__checkpoint_scratch(src);
+    size_t writing, turned;
+    eng__checkpoint_scratch(src, &writing, &turned);
+    const size_t checking = eng__descent_scratch(src);
     out->write_scratch = checking > writing ? checking : writing;
+    out->reload_scratch = 2 * turned > out->load_scratch ? 2 * turned : out->load_scratch;
     eng__source_close(src);
     return st;
 }

@@ -215,15 +215,15 @@ static void settle(lab *l)
     publisher_run(l->publisher, tell_self, &self);
 }
 
-TEST(a_policy_takes_room_for_itself_and_for_what_making_it_holds)
+static void expect_room_is_what_it_takes(const char *arch)
 {
     lab l;
     eng_model_facts f;
     eng_error err;
-    lab_open(&l, &(test_model_spec){.layers = 1, .embd = 128, .ff = 1024});
+    lab_open(&l, &(test_model_spec){.arch = arch, .layers = 1, .embd = 128, .ff = 1024});
     settle(&l);
     EXPECT_OK(eng_model_inspect(&f, l.base, ENG_SERVE_F32, &err), err);
-    set_available(more_of(f.write_scratch, f.bytes + f.load_scratch), 1);
+    set_available(more_of(f.write_scratch, f.bytes + f.reload_scratch), 1);
     const char *id = lab_publish(&l, NULL); /* there is nothing to drop: it waits */
     EXPECT_EQ(asked, 2);
     set_available(0, 0);
@@ -237,6 +237,16 @@ TEST(a_policy_takes_room_for_itself_and_for_what_making_it_holds)
     EXPECT_EQ(asked, 2);
     set_available(0, 0);
     lab_close(&l);
+}
+
+TEST(a_policy_takes_room_for_itself_and_for_what_making_it_holds)
+{
+    expect_room_is_what_it_takes("llama");
+}
+
+TEST(a_policy_whose_directory_holds_matrices_turned_takes_room_to_turn_them)
+{
+    expect_room_is_what_it_takes("gpt2");
 }
 
 /* ---- spare time ---- */

@@ -137,6 +137,9 @@ TEST(matrices_that_are_turned_take_two_of_the_largest)
     EXPECT(written.write_scratch >= 2 * (size_t)LARGEST);
     const eng_model_facts loaded = expect_loading_true(in_dir("gpt2"), ENG_SERVE_Q8_0);
     EXPECT(loaded.load_scratch >= 2 * (size_t)LARGEST);
+    EXPECT(written.load_scratch < SLACK); /* of the file, which holds them as they are used */
+    EXPECT(written.reload_scratch <= loaded.load_scratch &&
+           loaded.load_scratch < written.reload_scratch + SLACK);
 }
 
 TEST(weights_that_stay_as_they_are_are_written_through_one_tensor)
@@ -144,5 +147,6 @@ TEST(weights_that_stay_as_they_are_are_written_through_one_tensor)
     test_write_gguf(in_dir("m.gguf"), &(test_model_spec){.layers = 1, .embd = EMBD, .ff = FF});
     const eng_model_facts facts = expect_writing_true(in_dir("m.gguf"), in_dir("m"));
     EXPECT(facts.write_scratch < 2 * (size_t)LARGEST);
+    EXPECT(facts.reload_scratch < SLACK);
     expect_loading_true(in_dir("m"), ENG_SERVE_Q8_0);
 }
