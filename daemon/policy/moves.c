@@ -237,6 +237,7 @@ static publish_result move_durably(publisher *p, const publish_move *m, policy *
         result = publisher_check_head(p, m->alias, policy_model(to), err);
     if (result != PUBLISH_OK)
         return result;
+    worker_waits(p->worker);
     if (!now.file.n) /* one of the name may have been before, which the start left out */
         now.last_number = publisher_last_number(p, &now.file);
     const alias_version v = next_version(p, m, &now, policy_id(to));
@@ -244,7 +245,6 @@ static publish_result move_durably(publisher *p, const publish_move *m, policy *
     if (file.n)
         memcpy(previous, file.list[0].policy, sizeof previous);
     alias_file_push(&file, &v, fallen);
-    worker_waits(p->worker);
     if (!versions_write_alias(p->versions, &file, err)) {
         take_back(p, &now, v.number);
         return PUBLISH_UNAVAILABLE;
