@@ -187,7 +187,7 @@ static inline void expect_products_match_the_oracle(const eng_kernels *k)
         }
 }
 
-/* Bit for bit; bf16 with a tolerance when one of the two splits its activations. */
+/* Bit for bit; bf16 with a tolerance when one of the two multiplies pairs of bf16. */
 static inline void expect_products_equal(const eng_kernels *got, const eng_kernels *want)
 {
     for (int t = 0; t < CASE_TYPES; t++)
