@@ -160,13 +160,19 @@ def down_of_a_port_leaves_who_has_moved_to_another():
         equal("the daemon's exit status", d.process.poll(), None)
 
 
-# Each is found before the system's own. cmake notes what it is asked for, and fails at that.
+# Each is found before the system's own. cmake notes what it is asked for, and fails at that; where a file
+# `warns` lies it builds everything once, and warns of it.
 STAND_INS = {
     "apt-get": "exit 1",
     "chromium": "exit 0",
     "clang": "echo 14.0.6",
     "clang-format": "exit 0",
-    "cmake": '[ "$1" = --version ] && echo "cmake version 3.25.1" && exit; echo "$*" >>"$NOTES"; exit 1',
+    "cmake": """[ "$1" = --version ] && echo "cmake version 3.25.1" && exit
+echo "$*" >>"$NOTES"
+[ -e warns ] || exit 1
+[ "$1" = --build ] || exit 0
+[ -e build/.ninja_log ] || echo "a.c:1:1: warning: of a thing"
+touch build/.ninja_log""",
     "node": "exit 0",
     "npm": "mkdir node_modules",
 }
@@ -186,14 +192,14 @@ class Clone:
             program.write_text(f"#!/bin/sh\n{script}\n")
             program.chmod(0o755)
 
-    def run(self, *arguments):
+    def run(self, *arguments, ends="the release build failed"):
         """What it said, and the options that the build was configured with."""
         self.notes.write_text("")
         env = {**os.environ, "HOME": str(self.where), "NOTES": str(self.notes),
                "PATH": f"{self.where}/bin:{os.environ['PATH']}"}
         done = subprocess.run([str(self.where / "quickstart"), *arguments], stdin=subprocess.DEVNULL,
                               capture_output=True, text=True, timeout=GUARD_S, env=env, check=False)
-        check("the release build failed" in done.stderr, repr(done))
+        check(ends in done.stderr, repr(done))
         return done.stdout.splitlines(), set(self.notes.read_text().split())
 
     def up(self):
@@ -216,6 +222,16 @@ def test_builds_with_the_flags_of_up():
         clone = Clone(where)
         up, test_ = clone.up()[1], clone.run("test", "--quick")[1]
         equal("asked of cmake", test_ - {"-DTESTS=ON"}, up)  # which adds targets, and no flag
+
+
+@test
+def test_fails_where_gcc_has_warned_and_fails_again():
+    with tempfile.TemporaryDirectory() as where:
+        clone = Clone(where)
+        Path(where, "warns").touch()
+        clone.run("up", "--detach", "--port", str(free_port()), "--model", where, ends="bin/instructd")
+        for _ in range(2):
+            clone.run("test", "--quick", ends="a.c:1:1: warning: of a thing\nquickstart: gcc warns")
 
 
 if __name__ == "__main__":
