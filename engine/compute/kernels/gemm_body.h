@@ -261,12 +261,12 @@ typedef struct gemm_ahead {
     uint32_t tile, n_tiles; /* of the rows */
 } gemm_ahead;
 
-enum { CACHE_LINE = 64, FETCH_BYTES = 384 };
+enum { CACHE_LINE = 64, FETCH_BYTES = 768 };
 
-/* Steps between two fetches. */
+/* Steps between two fetches: one, unless they are small. */
 INLINE uint32_t fetch_run(const uint32_t step_bytes)
 {
-    return step_bytes < FETCH_BYTES ? FETCH_BYTES / step_bytes : 1;
+    return 3 * step_bytes <= FETCH_BYTES ? FETCH_BYTES / step_bytes : 1;
 }
 
 INLINE void fetch_ahead(const uint8_t *at, const uint8_t *end)
@@ -322,17 +322,23 @@ INLINE uint32_t lone_vectors(const uint32_t max_vectors)
         const uint32_t to = CACHE_LINE * (lines * (ahead.tile + 1) / ahead.n_tiles);               \
         const uint8_t *next = ahead.next ? ahead.next + from : w;                                  \
         const size_t share = ahead.next ? to - from : 0;                                           \
-        if (run == 1) /* a loop around one step would cost registers */                            \
-            for (uint32_t b = 0; b < n_steps; b++, w += TILE_BYTES, next += step_bytes) {          \
+        uint32_t b = 0; /* there is a step: else gcc would keep the sums in memory */              \
+        if (run == 1)   /* a loop around one step would cost registers */                          \
+            do {                                                                                   \
                 fetch_ahead(next, next + share);                                                   \
                 step_##type(acc, w, at, b, mt, nv);                                                \
-            }                                                                                      \
+                w += TILE_BYTES, next += step_bytes;                                               \
+            } while (++b < n_steps);                                                               \
         else                                                                                       \
-            for (uint32_t b = 0, end; b < n_steps; next += run * step_bytes) {                     \
+            do {                                                                                   \
+                const uint32_t end = b + run < n_steps ? b + run : n_steps;                        \
                 fetch_ahead(next, next + share);                                                   \
-                for (end = b + run < n_steps ? b + run : n_steps; b < end; b++, w += TILE_BYTES)   \
+                next += run * step_bytes;                                                          \
+                do {                                                                               \
                     step_##type(acc, w, at, b, mt, nv);                                            \
-            }                                                                                      \
+                    w += TILE_BYTES;                                                               \
+                } while (++b < end);                                                               \
+            } while (b < n_steps);                                                                 \
         for (int j = 0; j < nv; j++)                                                               \
             for (int r = 0; r < mt; r++)                                                           \
                 vf_store(out + (size_t)r * ld + j * LANES, acc[j * mt + r]);                       \
