@@ -292,7 +292,9 @@ typedef struct instructd_method {
      * property "hyperparameters" holds the numbers. Beside "properties" of the whole may stand
      * "presets": {"NAME":{"n_epochs":2,...}}: other defaults of hyperparameters for a request whose
      * object has "preset":"NAME"; and "x-training-formats": ["supervised",...]: the formats (of
-     * file_check) that training_file and validation_file may have, [] if the method reads none.
+     * file_check) that training_file and validation_file may have, [] if the method reads none; and
+     * "x-result-scores": whether what the method publishes has a score head, so that a job that
+     * names an alias of the other kind is refused when it is made, not when it has been trained.
      * Lives as long as the plugin. */
     const char *schema_json;
     /* Looks at a job before it is queued for compute: reads every file, resolves every model, and

@@ -367,6 +367,13 @@ static bool check_formats(const cJSON *root, error_text *err)
     return true;
 }
 
+static bool check_result(const cJSON *root, error_text *err)
+{
+    const cJSON *scores = keyword(root, "x-result-scores");
+    return !scores || cJSON_IsBool(scores) ||
+           error_text_set(err, "schema: \"x-result-scores\": expected true or false");
+}
+
 /* Each preset must be a set of hyperparameters that a request might have given. */
 static bool check_presets(const schema *s, error_text *err)
 {
@@ -392,7 +399,8 @@ static bool check_root(const schema *s, error_text *err)
 {
     if (type_of(s->root) != TYPE_OBJECT)
         return error_text_set(err, "schema: \"type\": expected \"object\" at the top");
-    return check_rule(s->root, "", err) && check_formats(s->root, err) && check_presets(s, err);
+    return check_rule(s->root, "", err) && check_formats(s->root, err) &&
+           check_result(s->root, err) && check_presets(s, err);
 }
 
 schema *schema_parse(const char *json, error_text *err)
@@ -447,4 +455,13 @@ void schema_describe_formats(const schema *s, char out[128])
                              entry->valuestring);
         n = wrote < 0 || (size_t)wrote >= 128 - n ? 127 : n + (size_t)wrote;
     }
+}
+
+/* ---- results ---- */
+
+bool schema_result_scores(const schema *s, bool *scores)
+{
+    const cJSON *said = keyword(s->root, "x-result-scores");
+    *scores = cJSON_IsTrue(said);
+    return said != NULL;
 }

@@ -5,13 +5,13 @@
  *      "hyperparameters":{"type":"object","properties":{
  *         "n_epochs":{"type":"integer","minimum":1,"maximum":100,"default":16}}},
  *      "reward_model":{"type":"string"}},"required":["reward_model"],
- *    "x-training-formats":["supervised"]}
+ *    "x-training-formats":["supervised"],"x-result-scores":false}
  *
  * Used: type (object, number, integer, string, boolean), properties, required, enum, default,
  * minimum, maximum, exclusiveMinimum, exclusiveMaximum, and of the whole presets
- * ({"NAME":{"n_epochs":2}}: other defaults of hyperparameters for an object with "preset":"NAME")
- * and x-training-formats. Everything else is there for people and other tools. A member that no
- * property describes is always refused. */
+ * ({"NAME":{"n_epochs":2}}: other defaults of hyperparameters for an object with "preset":"NAME"),
+ * x-training-formats and x-result-scores. Everything else is there for people and other tools. A
+ * member that no property describes is always refused. */
 #ifndef DAEMON_API_SCHEMA_H
 #define DAEMON_API_SCHEMA_H
 
@@ -40,5 +40,8 @@ bool schema_apply(const schema *s, cJSON *object, const char *path, api_error *e
 bool schema_takes_format(const schema *s, const char *format);
 /* "supervised or ppo", for messages. */
 void schema_describe_formats(const schema *s, char out[128]);
+
+/* Does the method say whether what comes of it scores (x-result-scores)? Then *scores has it. */
+bool schema_result_scores(const schema *s, bool *scores);
 
 #endif

@@ -7,6 +7,7 @@
 #include "control/page.h"
 #include "host/jobs.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -26,13 +27,18 @@ static const struct schema *find_method(void *arg, const char *type)
     return m ? m->schema : NULL;
 }
 
-static bool refuse(job_refusal refusal, const char *param, const error_text *why, api_error *err)
+static bool refuse(job_refusal refusal, const char *method, const char *param,
+                   const error_text *why, api_error *err)
 {
+    char at[64];
     switch (refusal) {
     case JOB_REFUSED_MODEL:
         return api_fail(err, 404, "not_found_error", "model_not_found", param, "%s", why->text);
     case JOB_REFUSED_FILE:
         return api_invalid(err, "invalid_value", param, "%s", why->text);
+    case JOB_REFUSED_ALIAS:
+        snprintf(at, sizeof at, "method.%.32s.%.20s", method, param);
+        return api_invalid(err, "invalid_value", at, "%s: %s", at, why->text);
     case JOB_REFUSED_STORE:
     case JOB_REFUSED_NOT:
         break;
@@ -62,9 +68,10 @@ bool control_job_create(const control *c, const control_request *request, contro
                               .seed = r.seed,
                               .actor = request->actor};
     job_refusal refusal = jobs_create(c->jobs, &wish, &row, &param, &why);
+    bool good = refusal == JOB_REFUSED_NOT ? answer(reply, &row, err)
+                                           : refuse(refusal, r.method, param, &why, err);
     api_job_request_free(&r);
-    return refusal == JOB_REFUSED_NOT ? answer(reply, &row, err)
-                                      : refuse(refusal, param, &why, err);
+    return good;
 }
 
 /* ---- reading ---- */

@@ -1,5 +1,6 @@
 #include "host/jobs.h"
 
+#include "api/publish_spec.h"
 #include "api/schema.h"
 #include "base/clock.h"
 #include "base/limits.h"
@@ -186,6 +187,22 @@ static bool check_file(const jobs *j, const char *param, const char *id, const s
     return good;
 }
 
+/* A name for answers that a job would give scores, or the other way round, is told before the
+ * training: afterwards the publish could but say so too. */
+static bool check_alias(const jobs *j, const job_request *r, const schema *s, error_text *err)
+{
+    publish_spec spec;
+    bool scores;
+    if (!r->publish_json || !schema_result_scores(s, &scores) ||
+        !publish_spec_read(r->publish_json, &spec) ||
+        publisher_alias_takes(j->rooms.publisher, spec.alias, scores))
+        return true;
+    return error_text_set(err,
+                          "expected an alias for a model that %s, as the method's does, found "
+                          "\"%s\", which is for one that %s",
+                          scores ? "scores" : "writes", spec.alias, scores ? "writes" : "scores");
+}
+
 static job_refusal check_request(jobs *j, const job_request *r, const char *id,
                                  char model[POLICY_ID_CHARS + 1], const char **param,
                                  error_text *err)
@@ -198,6 +215,9 @@ static job_refusal check_request(jobs *j, const job_request *r, const char *id,
     *param = "validation_file";
     if (r->validation_file && !check_file(j, *param, r->validation_file, s, err))
         return JOB_REFUSED_FILE;
+    *param = "publish.alias";
+    if (!check_alias(j, r, s, err))
+        return JOB_REFUSED_ALIAS;
     *param = "model";
     if (job_model_resolve(j->rooms.registry, j->rooms.publisher, r->model, model, err) !=
             PUBLISH_OK ||

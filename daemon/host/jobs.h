@@ -72,9 +72,11 @@ typedef enum job_refusal {
     JOB_REFUSED_NOT,
     JOB_REFUSED_MODEL, /* there is no such model */
     JOB_REFUSED_FILE,  /* a file is missing, faulty or of another format; param says which */
+    JOB_REFUSED_ALIAS, /* publish names an alias that cannot take what comes of the method */
     JOB_REFUSED_STORE  /* the store cannot be written */
 } job_refusal;
-/* JOB_REFUSED_NOT: *out is the new job, the caller's. */
+/* JOB_REFUSED_NOT: *out is the new job, the caller's. Else *param is the field at fault, within the
+ * method's object for JOB_REFUSED_ALIAS, or NULL. */
 job_refusal jobs_create(jobs *j, const job_request *request, store_job *out, const char **param,
                         error_text *err);
 /* STORE_CONFLICT in a state that does not allow it, STORE_NOT_FOUND without such a job. A cancelled

@@ -145,23 +145,25 @@ static publish_result choose_target(publisher *p, const publish_move *m, const k
     return PUBLISH_OK;
 }
 
-publish_result publisher_check_head(publisher *p, const char *alias, const eng_model *to,
-                                    error_text *err)
+bool publisher_alias_takes(publisher *p, const char *name, bool scores)
 {
     alias_version now;
-    const bool scores = eng_model_has_score(to), judges = strcmp(alias, ALIAS_NAME_REWARD) == 0;
-    if (!publisher_lookup_alias(p, alias, &now, NULL)) {
-        if (scores || !judges)
-            return PUBLISH_OK;
-        error_text_set(err, "alias %s is for a reward model, this model has no score head", alias);
-        return PUBLISH_INVALID;
-    }
+    const bool judges = strcmp(name, ALIAS_NAME_REWARD) == 0;
+    if (!publisher_lookup_alias(p, name, &now, NULL))
+        return scores || !judges;
     policy *from = policy_registry_find(p->registry, now.policy);
     const bool same = !from || eng_model_has_score(policy_model(from)) == scores;
     policy_unref(from);
-    if (same || (scores && judges))
+    return same || (scores && judges);
+}
+
+publish_result publisher_check_head(publisher *p, const char *alias, const eng_model *to,
+                                    error_text *err)
+{
+    const bool scores = eng_model_has_score(to);
+    if (publisher_alias_takes(p, alias, scores))
         return PUBLISH_OK;
-    error_text_set(err, "alias %s names a model that %s, this one %s", alias,
+    error_text_set(err, "alias %s is for a model that %s, this one %s", alias,
                    scores ? "writes" : "scores", scores ? "scores" : "writes");
     return PUBLISH_INVALID;
 }

@@ -124,6 +124,10 @@ typedef struct alias_state {
 publish_result publisher_move(publisher *p, const publish_move *move, alias_state *out,
                               error_text *err);
 bool publisher_alias(publisher *p, const char *name, alias_state *out);
+/* May the alias come to name a model that scores, or, with `scores` false, one that writes? A name
+ * keeps its kind and a new one takes either, but for `reward`: it begins as one for scores, and may
+ * become one. */
+bool publisher_alias_takes(publisher *p, const char *name, bool scores);
 size_t publisher_aliases(publisher *p, alias_state *out, size_t cap);
 
 /* Makes weights samplable without disk or alias: a resident policy that only its id finds, until

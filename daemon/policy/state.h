@@ -96,8 +96,7 @@ publish_result publish_result_of(eng_status status);
  * NULL and is all zeros if there is none. */
 bool publisher_lookup_alias(publisher *p, const char *name, alias_version *current,
                             alias_version *previous);
-/* A name for answers does not turn into one for scores, nor back; `reward` begins as one for
- * scores, and may become one. */
+/* publisher_alias_takes, of a model. */
 publish_result publisher_check_head(publisher *p, const char *alias, const eng_model *to,
                                     error_text *err);
 /* After a restart: brings the previous policies of all aliases in, so that going back takes no

@@ -299,7 +299,8 @@ char *schema_json(job_method method)
     put_required(&out, bit);
     put_presets(&out, bit);
     put_formats(&out, method);
-    eng__text_put(&out, "}", 1);
+    eng__text_printf(&out, ",\"x-result-scores\":%s}",
+                     method == JOB_REWARD_MODEL ? "true" : "false");
     if (out.failed)
         eng__text_free(&out);
     return out.data;

@@ -105,6 +105,11 @@ TEST(what_a_request_names_must_be_there)
          JOB_REFUSED_FILE,
          "training_file",
          "file-sft: expected a file of format lines, found one of format supervised"},
+        {{.publish_json = "{\"alias\":\"reward\"}"},
+         JOB_REFUSED_ALIAS,
+         "publish.alias",
+         "expected an alias for a model that writes, as the method's does, found \"reward\", which "
+         "is for one that scores"},
         {{.model = "nobody"}, JOB_REFUSED_MODEL, "model", "there is no model \"nobody\""},
         {{.model = "pol_00000000deadbeef"},
          JOB_REFUSED_MODEL,

@@ -428,7 +428,7 @@ TEST(the_alias_reward_is_made_for_a_model_that_scores)
     alias_state out;
     lab_open(&l, NULL);
     EXPECT_EQ(lab_move(&l, "reward", lab_base_id(&l), PUBLISH_CREATE, &out), PUBLISH_INVALID);
-    EXPECT(strstr(l.err.text, "alias reward is for a reward model"));
+    EXPECT(strstr(l.err.text, "alias reward is for a model that scores"));
     EXPECT(!publisher_alias(l.publisher, "reward", &out));
     lab_close(&l);
 }
@@ -457,7 +457,8 @@ TEST(a_score_head_gets_an_alias_of_its_own)
     lab_open(&l, NULL);
     weights_add_score(&l.held, 64);
     weights_floats(weights_find(&l.held, "score.weight"))[3] = 1;
-    expect_refused(&l, PUBLISH_INVALID, "alias instruct names a model that writes");
+    expect_refused(&l, PUBLISH_INVALID,
+                   "alias instruct is for a model that writes, this one scores");
     EXPECT_EQ(lab_try(&l, "reward", id), PUBLISH_OK);
     lab_expect_serves(&l, "reward", id);
     EXPECT_EQ(lab_move(&l, "reward", lab_base_id(&l), 1, &out), PUBLISH_INVALID);

@@ -196,6 +196,7 @@ TEST(a_schema_that_could_not_be_applied_is_refused)
     expect_no_schema("{\"type\":\"object\",\"required\":[\"a\"]}", "\"required\" names \"a\"");
     expect_no_schema("{\"type\":\"object\",\"required\":\"a\"}", "\"required\": expected");
     expect_no_schema("{\"type\":\"object\",\"x-training-formats\":[1]}", "x-training-formats");
+    expect_no_schema("{\"type\":\"object\",\"x-result-scores\":1}", "x-result-scores");
     expect_no_schema("{\"type\":\"object\",\"presets\":{}}", "\"presets\": expected");
     expect_no_schema("{\"type\":\"object\",\"properties\":{\"hyperparameters\":{\"type\":"
                      "\"object\"}},\"presets\":{\"p\":{\"a\":1}}}",
@@ -223,4 +224,21 @@ TEST(a_schema_says_which_files_its_method_reads)
     schema_describe_formats(s, text);
     EXPECT_STR(text, "no file");
     schema_free(s);
+}
+
+TEST(a_schema_may_say_whether_the_result_scores)
+{
+    static const struct {
+        const char *json;
+        bool said, scores;
+    } rows[] = {{"{\"type\":\"object\",\"x-result-scores\":true}", true, true},
+                {"{\"type\":\"object\",\"x-result-scores\":false}", true, false},
+                {"{\"type\":\"object\"}", false, false}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        bool scores;
+        schema *s = parse(rows[i].json);
+        EXPECT_EQ(schema_result_scores(s, &scores), rows[i].said);
+        EXPECT_EQ(scores, rows[i].scores);
+        schema_free(s);
+    }
 }

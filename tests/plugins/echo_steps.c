@@ -20,7 +20,7 @@ static const char schema[] =
     "\"publish\","
     "\"sample\"],"
     "\"description\":\"what happens in check, or at at_step\"}},"
-    "\"x-training-formats\":[\"lines\"]}";
+    "\"x-training-formats\":[\"lines\"],\"x-result-scores\":false}";
 
 static uint64_t number_of(const instructd_job_spec *spec, const char *name)
 {

@@ -161,6 +161,19 @@ def a_reward_model_scores(target):
 
 
 @test
+def a_job_for_an_alias_of_the_other_kind_is_refused_before_it_is_made(target):
+    jobs = target.ok("jobs")
+    for method, data, alias, kinds in (
+            ("reward_model", target.rankings, ["instruct"], ("scores", "writes")),
+            ("supervised", target.demos, ["reward", "--create"], ("writes", "scores"))):
+        done = target.run("train", method, "-m", "instruct", "-f", data, "--publish", *alias)
+        why = (f"method.{method}.publish.alias: expected an alias for a model that {kinds[0]}, as "
+               f'the method\'s does, found "{alias[0]}", which is for one that {kinds[1]}')
+        check(done.code == 1 and why in done.err, repr(done))
+    equal("jobs", target.ok("jobs"), jobs)
+
+
+@test
 def a_job_goes_on_when_its_terminal_leaves_and_can_be_cancelled(target):
     with Terminal("train", "supervised", "-m", "instruct", "-f", target.demos, *QUICK, "--set",
                   "n_epochs=1000", env=target.env) as terminal:

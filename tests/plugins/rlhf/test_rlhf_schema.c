@@ -163,6 +163,16 @@ TEST(each_hyperparameter_has_type_range_and_description)
     }
 }
 
+TEST(of_all_methods_the_reward_models_say_that_their_result_scores)
+{
+    begin();
+    for (int m = 0; m < JOB_N_METHODS; m++) {
+        const eng_json *scores = eng_json_get(schema_of((job_method)m), "x-result-scores");
+        EXPECT(scores && scores->type == ENG_JSON_BOOL);
+        EXPECT_EQ(scores->boolean, m == JOB_REWARD_MODEL);
+    }
+}
+
 TEST(the_preset_of_the_rl_init_stands_in_the_schema_and_is_read)
 {
     job_numbers n;
