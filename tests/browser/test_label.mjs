@@ -287,6 +287,19 @@ test("a toxicity task is judged on its three scales by the keyboard alone", asyn
   await desk.stop();
 });
 
+test("a desk without tasks says where they are made to whose key makes them", async ({ browser, daemon }) => {
+  for (const [scopes, said] of [[["label:rank", "train"], 1], [["label:rank"], 0]]) {
+    const desk = await startDesk(daemon, [], { scopes });
+    const page = await openDesk(browser, desk);
+    await page.waitForSelector(".empty-note:has-text('No task is waiting')");
+    await page.waitForFunction((n) => document.querySelectorAll(".tabs button").length === n, 2 + 2 * said);
+    equal(`said to ${scopes}`, await page.locator(".empty-note >> text=“New tasks”").count(), said);
+    expectClean(page);
+    await page.context().close();
+    await desk.stop();
+  }
+});
+
 test("toxicity tasks are made and compared by themselves", async ({ browser, daemon }) => {
   const desk = await startDesk(daemon, []);
   const page = await openDesk(browser, desk);

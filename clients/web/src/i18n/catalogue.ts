@@ -323,6 +323,7 @@ export const catalogue = {
   part_agreement: ["Agreement", "Übereinstimmung"],
   part_tasks: ["New tasks", "Neue Aufgaben"],
   no_tasks: ["No task is waiting. Thank you!", "Keine Aufgabe wartet. Danke!"],
+  tasks_are_made: ["New ones are made above, under “{part}”.", "Neue werden oben unter „{part}“ angelegt."],
   prompt: ["Prompt", "Prompt"],
   answer: ["Answer", "Antwort"],
   outputs: ["Outputs", "Ausgaben"],

@@ -3,7 +3,7 @@ import { useState } from "preact/hooks";
 import type { Phrase } from "../i18n/catalogue";
 import { t } from "../i18n/i18n";
 import { Shell } from "../shell/Shell";
-import { me } from "../state/me";
+import { holds, me } from "../state/me";
 import { AgreementPage } from "./AgreementPage";
 import { DemonstrationDesk } from "./DemonstrationDesk";
 import { OwnLabels } from "./OwnLabels";
@@ -24,12 +24,9 @@ const forTraining: readonly string[] = ["rank", "demo"];
 
 /** Parts that the key's scopes and role open; all of them where the server does not tell. */
 function openParts() {
-  const scopes = me.value?.scopes;
-  const holds = (scope: string) => // one that ends in a colon: any of those below it
-    scopes?.some((one) => one === scope || one === "admin" || (scope.endsWith(":") && one.startsWith(scope)));
   const heldOut = me.value?.role === "heldout";
   const open = parts.filter(({ id, scope }) =>
-    (!scopes || holds(scope)) && !(heldOut && forTraining.includes(id)));
+    holds(scope) && !(heldOut && forTraining.includes(id)));
   return open.length ? open : parts;
 }
 

@@ -4,6 +4,7 @@ import { t } from "../i18n/i18n";
 import { HelpDialog } from "../shell/HelpDialog";
 import { IconButton } from "../shell/IconButton";
 import { ProblemNote } from "../shell/ProblemNote";
+import { holds } from "../state/me";
 import { onServerEvent } from "../state/server";
 import type { Task, TaskKind } from "./api";
 import { isComplete } from "./board";
@@ -93,6 +94,9 @@ export function RankDesk({ kind }: { kind: TaskKind }) {
     return (
       <div class="card empty-note">
         <p>{t(asking.value ? "loading" : "no_tasks")}</p>
+        {!asking.value && holds("train") && (
+          <p class="muted small">{t("tasks_are_made", { part: t("part_tasks") })}</p>
+        )}
         {!asking.value && <button type="button" onClick={() => void takeNext(kind)}>{t("reload")}</button>}
       </div>
     );

@@ -9,6 +9,13 @@ export const me = signal<Me | null>(null);
 /** The server has no such route: a version without the human side. Nothing is kept there. */
 export const meMissing = signal(false);
 
+/** Does the key open what asks for this scope? One that ends in a colon stands for any of those below it.
+ *  Where the server does not tell: yes. */
+export function holds(scope: string): boolean {
+  return me.value?.scopes?.some((one) =>
+    one === scope || one === "admin" || (scope.endsWith(":") && one.startsWith(scope))) ?? true;
+}
+
 let asked = 0;
 
 /** Of several requests under way only the newest may answer: an older one could bring the notice in a
