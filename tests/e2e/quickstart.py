@@ -174,19 +174,22 @@ echo "$*" >>"$NOTES"
 [ -e build/.ninja_log ] || echo "a.c:1:1: warning: of a thing"
 touch build/.ninja_log""",
     "node": "exit 0",
-    "npm": "mkdir node_modules",
+    "npm": 'mkdir -p node_modules && echo fetched >>"$NOTES.npm"',
 }
 
 
 class Clone:
-    """A tree that holds quickstart alone, and a home for it."""
+    """A tree that holds quickstart and what it calls of ours alone, and a home for it."""
 
     def __init__(self, where):
         self.where = Path(where)
         self.notes = self.where / "notes"
-        shutil.copy(ROOT / "quickstart", where)
-        for folder in ("clients/web", "bin"):
+        for folder in ("clients/web", "cmake", "bin"):
             (self.where / folder).mkdir(parents=True)
+        for ours in ("quickstart", "cmake/npm_ci"):
+            shutil.copy(ROOT / ours, self.where / ours)
+        self.lock = self.where / "clients/web/package-lock.json"
+        self.lock.write_text("{}")
         for name, script in STAND_INS.items():
             program = self.where / "bin" / name
             program.write_text(f"#!/bin/sh\n{script}\n")
@@ -195,12 +198,19 @@ class Clone:
     def run(self, *arguments, ends="the release build failed"):
         """What it said, and the options that the build was configured with."""
         self.notes.write_text("")
-        env = {**os.environ, "HOME": str(self.where), "NOTES": str(self.notes),
-               "PATH": f"{self.where}/bin:{os.environ['PATH']}"}
-        done = subprocess.run([str(self.where / "quickstart"), *arguments], stdin=subprocess.DEVNULL,
-                              capture_output=True, text=True, timeout=GUARD_S, env=env, check=False)
+        done = self.call("quickstart", *arguments)
         check(ends in done.stderr, repr(done))
         return done.stdout.splitlines(), set(self.notes.read_text().split())
+
+    def call(self, ours, *arguments):
+        env = {**os.environ, "HOME": str(self.where), "NOTES": str(self.notes),
+               "PATH": f"{self.where}/bin:{os.environ['PATH']}"}
+        return subprocess.run([str(self.where / ours), *arguments], stdin=subprocess.DEVNULL,
+                              capture_output=True, text=True, timeout=GUARD_S, env=env, check=False)
+
+    def fetched(self):
+        """How often npm was called."""
+        return len(Path(f"{self.notes}.npm").read_text().splitlines())
 
     def up(self):
         return self.run("up", "--detach", "--port", str(free_port()), "--model", str(self.where))
@@ -214,6 +224,18 @@ def each_long_part_of_up_is_announced_once():
               ["fetching what builds the pages", "building (release): some minutes"])
         Path(where, "build", ".ninja_log").touch()
         equal("where something is built", clone.up()[0], ["building (release)"])
+
+
+@test
+def what_up_has_fetched_cmake_fetches_again_only_where_the_lock_has_changed():
+    with tempfile.TemporaryDirectory() as where:
+        clone = Clone(where)
+        clone.up()
+        for lock, times in (("{}", 1), ('{"a":1}', 2), ('{"a":1}', 2)):
+            clone.lock.write_text(lock)
+            done = clone.call("cmake/npm_ci", str(clone.lock.parent))  # as clients/web has it
+            equal("exit status and stderr", (done.returncode, done.stderr), (0, ""))
+            equal("fetched", clone.fetched(), times)
 
 
 @test
