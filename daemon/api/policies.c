@@ -317,6 +317,8 @@ bool api_publish_fail(api_error *err, publish_result result, const char *param,
         return api_fail(err, 409, "conflict_error", "state_conflict", NULL, "%s", why->text);
     case PUBLISH_NOT_FOUND:
         return api_fail(err, 404, "not_found_error", "not_found", param, "%s", why->text);
+    case PUBLISH_FULL:
+        return api_fail(err, 429, "rate_limit_error", "queue_full", NULL, "%s", why->text);
     case PUBLISH_NO_MEMORY:
         return api_fail(err, 503, "unavailable_error", "out_of_memory", NULL, "%s", why->text);
     case PUBLISH_UNAVAILABLE:

@@ -2,6 +2,7 @@
 
 #include "api/jobs.h"
 #include "api/list.h"
+#include "api/policies.h"
 #include "base/limits.h"
 #include "base/query.h"
 #include "control/page.h"
@@ -39,6 +40,8 @@ static bool refuse(job_refusal refusal, const char *method, const char *param,
     case JOB_REFUSED_ALIAS:
         snprintf(at, sizeof at, "method.%.32s.%.20s", method, param);
         return api_invalid(err, "invalid_value", at, "%s: %s", at, why->text);
+    case JOB_REFUSED_FULL:
+        return api_publish_fail(err, PUBLISH_FULL, NULL, why);
     case JOB_REFUSED_STORE:
     case JOB_REFUSED_NOT:
         break;

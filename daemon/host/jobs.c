@@ -219,10 +219,12 @@ static job_refusal check_request(jobs *j, const job_request *r, const char *id,
     if (!check_alias(j, r, s, err))
         return JOB_REFUSED_ALIAS;
     *param = "model";
-    if (job_model_resolve(j->rooms.registry, j->rooms.publisher, r->model, model, err) !=
-            PUBLISH_OK ||
-        job_holds_add(j->holds, id, model, path, sizeof path, err) != PUBLISH_OK)
-        return JOB_REFUSED_MODEL;
+    publish_result result =
+        job_model_resolve(j->rooms.registry, j->rooms.publisher, r->model, model, err);
+    if (result == PUBLISH_OK)
+        result = job_holds_add(j->holds, id, model, path, sizeof path, err);
+    if (result != PUBLISH_OK)
+        return result == PUBLISH_FULL ? JOB_REFUSED_FULL : JOB_REFUSED_MODEL;
     *param = NULL;
     return JOB_REFUSED_NOT;
 }

@@ -73,6 +73,7 @@ typedef enum job_refusal {
     JOB_REFUSED_MODEL, /* there is no such model */
     JOB_REFUSED_FILE,  /* a file is missing, faulty or of another format; param says which */
     JOB_REFUSED_ALIAS, /* publish names an alias that cannot take what comes of the method */
+    JOB_REFUSED_FULL,  /* jobs and downloads hold as many policies as they may; err tells */
     JOB_REFUSED_STORE  /* the store cannot be written */
 } job_refusal;
 /* JOB_REFUSED_NOT: *out is the new job, the caller's. Else *param is the field at fault, within the

@@ -75,6 +75,7 @@ int train_job_code_of(publish_result result)
         return INSTRUCTD_E_REFUSED;
     case PUBLISH_INVALID:
         return INSTRUCTD_E_INVALID;
+    case PUBLISH_FULL: /* no room either, and no gate's word */
     case PUBLISH_NO_MEMORY:
         return INSTRUCTD_E_NOMEM;
     case PUBLISH_UNAVAILABLE:

@@ -287,7 +287,8 @@ static void count(publisher *p, publish_result result, double seconds)
         [PUBLISH_NOT_FOUND] = METRIC_PUBLISHES_INVALID,
         [PUBLISH_STALE] = METRIC_PUBLISHES_STALE,
         [PUBLISH_EXISTS] = METRIC_PUBLISHES_STALE,
-        [PUBLISH_IN_USE] = METRIC_PUBLISHES_INVALID, /* these two are of no publish */
+        [PUBLISH_IN_USE] = METRIC_PUBLISHES_INVALID, /* these three are of no publish */
+        [PUBLISH_FULL] = METRIC_PUBLISHES_INVALID,
         [PUBLISH_LATER] = METRIC_PUBLISHES_INVALID,
     };
     if (!p->metrics)

@@ -95,6 +95,7 @@ typedef enum publish_result {
     PUBLISH_STALE,       /* expected_version is not the alias's */
     PUBLISH_EXISTS,      /* create only, and it is there */
     PUBLISH_IN_USE,      /* publisher_remove alone: err says by what */
+    PUBLISH_FULL,        /* publisher_hold alone: as many are held as may be */
     PUBLISH_LATER        /* publish_move.at_once alone: the policy would have to be loaded */
 } publish_result;
 
@@ -139,7 +140,8 @@ void publisher_unload(publisher *p, const char *id);
 /* Loads a policy of the disk into the registry if it is not resident (a pin, a reward model). */
 publish_result publisher_ensure(publisher *p, const char *id, error_text *err);
 
-/* Where a policy lies (directory or GGUF file), and a hold that keeps it on disk until released. */
+/* Where a policy lies (directory or GGUF file), and a hold that keeps it on disk until released.
+ * PUBLISH_FULL: err tells how many are held. */
 publish_result publisher_hold(publisher *p, const char *id, char *path, size_t cap,
                               error_text *err);
 void publisher_release(publisher *p, const char *id);

@@ -367,8 +367,11 @@ publish_result publisher_hold(publisher *p, const char *id, char *path, size_t c
     const bool held = add_hold(p, id), full = p->n_holds == PUBLISHER_HOLDS;
     pthread_mutex_unlock(&p->mutex);
     if (!held && full) {
-        error_text_set(err, "%d policies are held, the most there may be", PUBLISHER_HOLDS);
-        return PUBLISH_UNAVAILABLE;
+        error_text_set(err,
+                       "held policies: %d, the most that jobs and downloads may need at once; one "
+                       "more when any of them has ended",
+                       PUBLISHER_HOLDS);
+        return PUBLISH_FULL;
     }
     if (!held)
         return not_found(id, err);

@@ -32,6 +32,10 @@ publish_result publisher_hold(publisher *p, const char *id, char *path, size_t c
         error_text_set(err, "no such policy");
         return PUBLISH_NOT_FOUND;
     }
+    if (strcmp(id, "pol_000000000000f011") == 0) {
+        error_text_set(err, "held policies: 256");
+        return PUBLISH_FULL;
+    }
     snprintf(path, cap, "/policies/%s", id);
     atomic_fetch_add(&fake.held, 1);
     return PUBLISH_OK;

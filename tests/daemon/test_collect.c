@@ -1,5 +1,7 @@
 /* What stays of policies on disk, and what somebody may remove. */
+#include "api/policies.h"
 #include "daemon/publish_fixture.h"
+#include "policy/state.h"
 
 static bool on_disk(const lab *l, const char *id)
 {
@@ -163,6 +165,25 @@ static void expect_kept(lab *l, const char *id, const char *words)
     EXPECT_EQ(publisher_remove(l->publisher, id, "test", &l->err), PUBLISH_IN_USE);
     lab_expect_words(l, words);
     EXPECT(strcmp(id, lab_base_id(l)) == 0 || on_disk(l, id));
+}
+
+TEST(more_holds_than_there_may_be_are_told_as_such)
+{
+    lab l;
+    char path[512];
+    api_error told;
+    lab_open(&l, NULL);
+    while (l.publisher->n_holds < PUBLISHER_HOLDS)
+        l.publisher->holds[l.publisher->n_holds++] = (hold){"pol_0123456789abcdef", 1};
+    publish_result full = publisher_hold(l.publisher, lab_base_id(&l), path, sizeof path, &l.err);
+    EXPECT_EQ(full, PUBLISH_FULL);
+    EXPECT(!api_publish_fail(&told, full, NULL, &l.err));
+    EXPECT_EQ(told.status, 429);
+    EXPECT_STR(told.code, "queue_full");
+    EXPECT(strstr(told.message, "held policies: 256, the most"));
+    publisher_release(l.publisher, "pol_0123456789abcdef"); /* and one fewer will do */
+    EXPECT_EQ(publisher_hold(l.publisher, lab_base_id(&l), path, sizeof path, &l.err), PUBLISH_OK);
+    lab_close(&l);
 }
 
 TEST(what_something_needs_is_not_removed)

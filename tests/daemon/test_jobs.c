@@ -115,6 +115,7 @@ TEST(what_a_request_names_must_be_there)
          JOB_REFUSED_MODEL,
          "model",
          "there is no model \"pol_00000000deadbeef\""},
+        {{.model = "pol_000000000000f011"}, JOB_REFUSED_FULL, "model", "held policies: 256"},
         {{.model = "instruct@pol_00000000deadbeef"},
          JOB_REFUSED_MODEL,
          "model",
