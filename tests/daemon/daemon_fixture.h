@@ -120,12 +120,19 @@ static inline int status_of(const running *r, const char *request)
     return status;
 }
 
-/* Dials no sooner than that: TSan does not see that libuv closes a socket, and takes a file that
- * the loader opens under the same number for it. */
-static inline void await_ready(const running *r)
+/* Who dials no sooner than that: TSan does not see that libuv closes a socket, and takes a file
+ * that the loader opens under the same number for it. */
+static inline void await_loaded(const running *r)
 {
     for (int i = 0; i < 4000 && !atomic_load(&r->ready); i++)
         usleep(5 * 1000);
+    if (!atomic_load(&r->ready))
+        FAIL("the daemon's model was not loaded");
+}
+
+static inline void await_ready(const running *r)
+{
+    await_loaded(r);
     if (status_of(r, "GET /ready HTTP/1.1\r\nHost: localhost\r\n\r\n") != 200)
         FAIL("the daemon did not become ready");
 }

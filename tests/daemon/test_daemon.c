@@ -168,6 +168,7 @@ static running *start_on(const char *host, char path[300])
     r->options.config.insecure = true;
     r->options.config.unix_path = path;
     launch(r);
+    await_loaded(r);
     return r;
 }
 
